@@ -1,0 +1,131 @@
+import { DiffuSpecError } from "@diffuspec/contracts";
+import type { Tensor, TensorConstructor } from "onnxruntime-node";
+import type { DecoderPass } from "./pass.ts";
+import { type DecoderShape, validateShape } from "./shape.ts";
+
+/** Options of {@link createCache}. */
+export interface CacheOptions {
+  /** Rows to make room for at once, in tokens; default 64. */
+  readonly capacity?: number;
+}
+
+/** Keys and values of committed tokens: 2 * layers buffers of [1, kvHeads, capacity, headDim], owned by JavaScript. */
+export interface KvCache {
+  readonly shape: DecoderShape;
+  /** Rows that count. A graph reads no others, so dropping rows costs nothing. */
+  readonly length: number;
+  /** Rows the buffers hold. */
+  readonly capacity: number;
+  /** The buffers as graph inputs past_N_key and past_N_value; the same tensors until the capacity changes. */
+  feeds(tensor: TensorConstructor): Readonly<Record<string, Tensor>>;
+  /** Copies these rows of a pass behind the last one, in the order given. */
+  append(pass: DecoderPass, rows: ArrayLike<number>): void;
+  /** Forgets all rows from `length` on. */
+  truncate(length: number): void;
+  /** Makes room for `rows` rows in all. */
+  reserve(rows: number): void;
+  dispose(): void;
+}
+
+/** Rounds up to 64 rows, above 512 to an eighth of the power of two below: passes cost what the rows cost, not the context. */
+export function bucket(rows: number): number {
+  const step = 64 * Math.max(1, 2 ** Math.floor(Math.log2(Math.max(rows, 1) / 512)));
+  return Math.max(step, Math.ceil(rows / step) * step);
+}
+
+/**
+ * An empty cache.
+ *
+ * @throws ERR_OPTION for an impossible shape or capacity
+ */
+export function createCache(shape: DecoderShape, options: CacheOptions = {}): KvCache {
+  validateShape(shape, "the cache");
+  const { layers, kvHeads, headDim } = shape;
+  const wanted = options.capacity ?? 64;
+  if (!Number.isInteger(wanted) || wanted < 1)
+    throw misuse("ERR_OPTION", `capacity is ${wanted}`, "it is a positive integer, in rows");
+  let capacity = bucket(wanted);
+  let length = 0;
+  let buffers: Float32Array[] = Array.from(
+    { length: 2 * layers },
+    () => new Float32Array(kvHeads * capacity * headDim),
+  );
+  let tensors: Record<string, Tensor> | undefined;
+  let disposed = false;
+
+  const reserve = (rows: number) => {
+    if (disposed) throw misuse("ERR_CLOSED", "The cache was used", "it has been disposed");
+    if (rows <= capacity) return;
+    const larger = bucket(rows);
+    buffers = buffers.map((from) => {
+      const to = new Float32Array(kvHeads * larger * headDim);
+      for (let h = 0; h < kvHeads; h++)
+        to.set(from.subarray(h * capacity * headDim, (h * capacity + length) * headDim), h * larger * headDim);
+      return to;
+    });
+    capacity = larger;
+    tensors = undefined;
+  };
+
+  return {
+    shape,
+    get length() {
+      return length;
+    },
+    get capacity() {
+      return capacity;
+    },
+    feeds(TensorType) {
+      if (disposed) throw misuse("ERR_CLOSED", "The cache was used", "it has been disposed");
+      tensors ??= Object.fromEntries(
+        buffers.map((data, i) => [
+          `past_${i >> 1}_${i & 1 ? "value" : "key"}`,
+          new TensorType("float32", data, [1, kvHeads, capacity, headDim]),
+        ]),
+      );
+      return tensors;
+    },
+    append(pass, rows) {
+      const source = pass.newKv;
+      if (source === undefined)
+        throw misuse("ERR_CONTRACT", "A pass without new_kv was appended", "its rows were not fetched");
+      if (pass.pastLength !== length)
+        throw misuse(
+          "ERR_CONTRACT",
+          "Rows of another place were appended",
+          `the pass began at row ${pass.pastLength} and the cache ends at ${length}`,
+        );
+      const count = pass.rowCount;
+      for (let n = 0; n < rows.length; n++)
+        if (!(rows[n]! >= 0 && rows[n]! < count))
+          throw misuse("ERR_CONTRACT", `Row ${rows[n]} was appended`, `the pass has rows 0..${count - 1}`);
+      reserve(length + rows.length);
+      for (let n = 0; n < rows.length; ) {
+        let run = 1;
+        while (n + run < rows.length && rows[n + run] === rows[n]! + run) run++;
+        for (let b = 0; b < buffers.length; b++)
+          for (let h = 0; h < kvHeads; h++) {
+            const at = ((b * kvHeads + h) * count + rows[n]!) * headDim;
+            buffers[b]!.set(source.subarray(at, at + run * headDim), (h * capacity + length + n) * headDim);
+          }
+        n += run;
+      }
+      length += rows.length;
+    },
+    truncate(to) {
+      if (!Number.isInteger(to) || to < 0 || to > length)
+        throw misuse("ERR_CONTRACT", `The cache was cut to ${to} rows`, `it has ${length}`);
+      length = to;
+    },
+    reserve,
+    dispose() {
+      disposed = true;
+      buffers = [];
+      tensors = undefined;
+      length = 0;
+    },
+  };
+}
+
+const misuse = (code: "ERR_CONTRACT" | "ERR_CLOSED" | "ERR_OPTION", what: string, why: string) =>
+  new DiffuSpecError({ code, what, why, next: "Fix the caller; see KvCache in @diffuspec/onnx-decoder." });

@@ -1,0 +1,214 @@
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { DiffuSpecError } from "@diffuspec/contracts";
+import type { Tensor } from "onnxruntime-node";
+import type { KvCache } from "./cache.ts";
+import { checkGraph } from "./graph-check.ts";
+import { createPass, type DecoderPass } from "./pass.ts";
+import { int64 } from "./rows.ts";
+import { loadRuntime } from "./runtime.ts";
+import { type DecoderShape, sameCacheShape, validateShape } from "./shape.ts";
+
+/** Options of {@link createDecoder}. */
+export interface DecoderOptions {
+  /** Path of the ONNX file; its external weights lie beside it. */
+  readonly graph: string;
+  readonly shape: DecoderShape;
+  /** Threads of one operator; default {@link defaultThreads}. */
+  readonly threads?: number;
+  /** Idle threads wait actively: quicker between operators, but they burn a core each. Default true. */
+  readonly spin?: boolean;
+  /** Name in messages; default the path. */
+  readonly label?: string;
+}
+
+/** One pass: ids behind the cache's last row. */
+export interface PassRequest {
+  /** Token ids, [S] with S >= 1. */
+  readonly ids: Int32Array;
+  /** Rows the LM head looks at, each in 0..S-1; may be empty. */
+  readonly rows: Int32Array;
+  /** Outputs to compute and copy; "new_kv" where rows will be appended. */
+  readonly fetch: readonly string[];
+  /** Added to attention scores, row-major [S, pastLength + S]; only for graphs with the input attention_bias. */
+  readonly bias?: Float32Array;
+  /** Absolute position of every id, [S]; only for graphs with the input position_ids. */
+  readonly positions?: Int32Array;
+}
+
+/** A graph, loaded. It keeps no state between passes: caches are the caller's and may be shared by graphs of one model. */
+export interface Decoder {
+  readonly label: string;
+  readonly shape: DecoderShape;
+  readonly threads: number;
+  readonly inputs: ReadonlySet<string>;
+  readonly outputs: ReadonlySet<string>;
+  /**
+   * Blocks the event loop while it computes. The cache is read, never written; nothing may change it meanwhile.
+   *
+   * @throws ERR_CONTRACT for a request the graph does not take, ERR_CONTEXT_EXCEEDED past the rotary table,
+   *   ERR_CLOSED after dispose, ERR_GRAPH where the runtime fails
+   */
+  run(cache: KvCache, request: PassRequest): Promise<DecoderPass>;
+  dispose(): Promise<void>;
+}
+
+/** At most four: small models gain nothing from more. */
+export function defaultThreads(): number {
+  return Math.min(4, availableParallelism());
+}
+
+/**
+ * Loads a graph and checks that it is what the shape says.
+ *
+ * @throws ERR_MODEL_FILE_MISSING, ERR_GRAPH (unreadable, truncated, or another graph), ERR_OPTION, ERR_UNSUPPORTED
+ */
+export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
+  const { graph, shape, threads = defaultThreads(), spin = true, label = graph } = options;
+  validateShape(shape, label);
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new DiffuSpecError({
+      code: "ERR_OPTION",
+      what: `threads is ${threads}`,
+      why: "it is a positive integer",
+      next: "Leave it out for one thread a core, at most four.",
+    });
+  const { InferenceSession, Tensor } = await loadRuntime();
+  if (!existsSync(graph)) throw missing(label, `there is no file ${graph}`);
+  const session = await InferenceSession.create(graph, {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    enableMemPattern: false,
+    logSeverityLevel: 4,
+    extra: { session: { intra_op: { allow_spinning: spin ? "1" : "0" } } },
+  }).catch((cause: unknown) => {
+    throw unreadable(label, cause);
+  });
+  try {
+    checkGraph(session, shape, label);
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+  const inputs = new Set(session.inputNames);
+  const outputs = new Set(session.outputNames);
+  let disposed = false;
+
+  return {
+    label,
+    shape,
+    threads,
+    inputs,
+    outputs,
+    async run(cache, request) {
+      if (disposed) throw closed(label);
+      checkRequest(request, cache, { label, shape, inputs, outputs });
+      const { ids, rows, bias, positions } = request;
+      const past = cache.length;
+      cache.reserve(past + ids.length);
+      const feeds: Record<string, Tensor> = {
+        ...cache.feeds(Tensor),
+        input_ids: new Tensor("int32", ids, [1, ids.length]),
+        past_length: new Tensor("int64", int64([past]), [1]),
+        rows: new Tensor("int32", rows, [rows.length]),
+      };
+      if (bias !== undefined) feeds.attention_bias = new Tensor("float32", bias, [1, 1, ids.length, past + ids.length]);
+      if (positions !== undefined) feeds.position_ids = new Tensor("int64", int64(positions), [1, ids.length]);
+      try {
+        return createPass(past, ids.length, (await session.run(feeds, request.fetch)) as Record<string, Tensor>);
+      } catch (cause) {
+        throw disposed ? closed(label) : failed(label, cause);
+      }
+    },
+    async dispose() {
+      if (disposed) return;
+      disposed = true;
+      await session.release();
+    },
+  };
+}
+
+function checkRequest(
+  { ids, rows, fetch, bias, positions }: PassRequest,
+  cache: KvCache,
+  { label, shape, inputs, outputs }: Pick<Decoder, "label" | "shape" | "inputs" | "outputs">,
+): void {
+  const refuse = (why: string) =>
+    new DiffuSpecError({
+      code: "ERR_CONTRACT",
+      what: `A pass of ${label} was refused`,
+      why,
+      next: "Fix the caller; see PassRequest in @diffuspec/onnx-decoder.",
+    });
+  const count = ids.length;
+  const total = cache.length + count;
+  if (!sameCacheShape(shape, cache.shape)) throw refuse("the cache belongs to a model of another shape");
+  if (count === 0) throw refuse("it has no ids");
+  if (total > shape.positions)
+    throw new DiffuSpecError({
+      code: "ERR_CONTEXT_EXCEEDED",
+      what: `A pass of ${label} needs ${total} rows`,
+      why: `the model has positions for ${shape.positions}`,
+      next: "Shorten the prompt or the draft.",
+      details: { rows: total, positions: shape.positions },
+    });
+  for (let i = 0; i < count; i++)
+    if (ids[i]! < 0 || ids[i]! >= shape.vocabularySize)
+      throw refuse(`id ${ids[i]} is outside 0..${shape.vocabularySize - 1}`);
+  for (let i = 0; i < rows.length; i++)
+    if (rows[i]! < 0 || rows[i]! >= count) throw refuse(`row ${rows[i]} is outside 0..${count - 1}`);
+  for (const name of fetch) if (!outputs.has(name)) throw refuse(`the graph has no output ${name}`);
+  if (fetch.length === 0) throw refuse("it fetches nothing");
+  if (inputs.has("attention_bias") !== (bias !== undefined))
+    throw refuse(bias === undefined ? "the graph needs an attention bias" : "the graph takes no attention bias");
+  if (bias !== undefined && bias.length !== count * total)
+    throw refuse(`the attention bias has ${bias.length} values and should have ${count} x ${total}`);
+  if (inputs.has("position_ids") !== (positions !== undefined))
+    throw refuse(positions === undefined ? "the graph needs positions" : "the graph takes no positions");
+  if (positions === undefined) return;
+  if (positions.length !== count) throw refuse(`there are ${positions.length} positions for ${count} ids`);
+  for (let i = 0; i < count; i++)
+    if (positions[i]! < 0 || positions[i]! >= shape.positions)
+      throw refuse(`position ${positions[i]} is outside 0..${shape.positions - 1}`);
+}
+
+const missing = (label: string, why: string, cause?: unknown) =>
+  new DiffuSpecError({
+    code: "ERR_MODEL_FILE_MISSING",
+    what: `${label} cannot be loaded`,
+    why,
+    next: "Restore the model's files; its manifest lists them with their checksums.",
+    cause,
+  });
+
+function unreadable(label: string, cause: unknown): DiffuSpecError {
+  const said = cause instanceof Error ? cause.message : String(cause);
+  const absent = /External data path does not exist: "?([^"\n]+)/.exec(said)?.[1];
+  if (absent !== undefined) return missing(label, `its weights ${absent} are not there`, cause);
+  return new DiffuSpecError({
+    code: "ERR_GRAPH",
+    what: `${label} cannot be loaded`,
+    why: /out of bounds|read in full/.test(said)
+      ? "its weight file is shorter than the graph says"
+      : `the runtime says: ${said.split("\n")[0]!.slice(0, 300)}`,
+    next: "The file may be truncated or altered: compare it with the manifest's checksum.",
+    cause,
+  });
+}
+
+const failed = (label: string, cause: unknown) =>
+  new DiffuSpecError({
+    code: "ERR_GRAPH",
+    what: `A pass of ${label} failed`,
+    why: cause instanceof Error ? cause.message.split("\n")[0]!.slice(0, 300) : String(cause),
+    next: "Check the graph with `diffuspec inspect`.",
+    cause,
+  });
+
+const closed = (label: string) =>
+  new DiffuSpecError({
+    code: "ERR_CLOSED",
+    what: `${label} was used`,
+    why: "it has been disposed",
+    next: "Create it again.",
+  });

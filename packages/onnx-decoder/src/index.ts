@@ -1,0 +1,18 @@
+/**
+ * Decoder graphs on ONNX Runtime: sessions, KV buffers, and the probe that proves row-exactness.
+ *
+ * @module
+ * @example
+ * import { createCache, createDecoder, rowRange } from "@diffuspec/onnx-decoder";
+ * const decoder = await createDecoder({ graph: "model/target.int8.chain.onnx", shape: manifest.target });
+ * const cache = createCache(manifest.target);
+ * const pass = await decoder.run(cache, { ids: Int32Array.of(0, 17), rows: rowRange(0, 2), fetch: ["argmax", "new_kv"] });
+ * cache.append(pass, rowRange(0, 2));
+ * pass.i32("argmax")[1]; // the next token
+ */
+export { causalBias, treeBias, UNSEEN } from "./bias.ts";
+export { bucket, type CacheOptions, createCache, type KvCache } from "./cache.ts";
+export { createDecoder, type Decoder, type DecoderOptions, defaultThreads, type PassRequest } from "./decoder.ts";
+export type { DecoderPass } from "./pass.ts";
+export { int64, rowRange } from "./rows.ts";
+export type { DecoderShape } from "./shape.ts";
