@@ -1,0 +1,128 @@
+import { argmax } from "@diffuspec/contracts";
+import { createCache } from "./cache.ts";
+import type { Decoder } from "./decoder.ts";
+import type { DecoderPass } from "./pass.ts";
+import { differ, fill, generator, option } from "./probe-tools.ts";
+import { chainRequest } from "./request.ts";
+import { rowRange } from "./rows.ts";
+
+/** The first bits that differed. */
+export interface RowDifference {
+  /** "logits", "argmax" (against the tie rule) or "new_kv". */
+  readonly output: string;
+  /** Cache rows before the block. */
+  readonly pastLength: number;
+  /** Row within the block. */
+  readonly row: number;
+  /** Rows of the pass that gave another value than the pass over the whole block. */
+  readonly rowCount: number;
+  readonly expected: number;
+  readonly actual: number;
+}
+
+export interface RowExactness {
+  readonly rowExact: boolean;
+  /** Passes compared. */
+  readonly checked: number;
+  readonly firstDifference?: RowDifference;
+}
+
+export interface ProbeOptions {
+  readonly decoder: Decoder;
+  /** "quick" (default) takes about 14 passes, "thorough" a few hundred. */
+  readonly effort?: "quick" | "thorough";
+  /** Rows of the longest pass to try, 2 or more; default 32, and less where the model has too few positions. */
+  readonly maxRows?: number;
+  /** Seed of the random ids; default 1. */
+  readonly seed?: number;
+}
+
+/** Sizes of consecutive passes; each list is cut or repeated to fill the block. */
+const QUICK: readonly (readonly number[])[] = [
+  [2, 3, 5, 7, 15],
+  [9, 21, 2],
+];
+
+/**
+ * Finds out whether the results of a row depend on the rows beside it: a block of rows is computed at once and again in
+ * passes of 2 rows and more, behind several lengths of cache and in buffers of several capacities. Logits and new keys
+ * and values must agree in every bit, and a graph with its own argmax must follow the tie rule.
+ * Passes of one row are not tried; exact decoding never makes them.
+ */
+export async function probeRowExact(options: ProbeOptions): Promise<RowExactness> {
+  const { decoder, effort = "quick", seed = 1 } = options;
+  const { shape } = decoder;
+  const block = Math.min(options.maxRows ?? 32, shape.positions >> 1);
+  if (!Number.isInteger(block) || block < 2) throw option(`maxRows is ${options.maxRows}`);
+  const random = generator(seed);
+  const draw = () => Int32Array.from({ length: block }, () => Math.floor(random() * shape.vocabularySize));
+  const last = shape.positions - block;
+  const pasts = effort === "quick" ? [0, last >> 1, last] : spread(last, 7);
+  const fetch = ["logits", "argmax", "new_kv"].filter((name) => decoder.outputs.has(name));
+  const cache = createCache(shape);
+  let checked = 0;
+
+  try {
+    for (const past of [...new Set(pasts)].sort((a, b) => a - b)) {
+      await fill(decoder, cache, past, draw);
+      const ids = draw();
+      const whole = await decoder.run(cache, chainRequest(decoder, cache.length, ids, fetch));
+      checked++;
+      const tie = argmaxDifference(whole, shape.vocabularySize, decoder.outputs.has("argmax"));
+      if (tie !== undefined) return { rowExact: false, checked, firstDifference: tie };
+      const plans =
+        effort === "quick" ? [QUICK[past === 0 ? 0 : 1]!] : Array.from({ length: block - 1 }, (_, i) => [i + 2]);
+      for (const plan of plans) {
+        for (const [start, count] of cut(plan, block)) {
+          const part = await decoder.run(
+            cache,
+            chainRequest(decoder, cache.length, ids.subarray(start, start + count), fetch),
+          );
+          checked++;
+          const difference = differ(whole, part, start, count, shape);
+          if (difference !== undefined)
+            return { rowExact: false, checked, firstDifference: { ...difference, pastLength: past, rowCount: count } };
+          cache.append(part, rowRange(0, count));
+        }
+        cache.truncate(past);
+      }
+      cache.reserve(Math.min(shape.positions, cache.capacity + 1)); // the next comparison meets another capacity
+    }
+  } finally {
+    cache.dispose();
+  }
+  return { rowExact: true, checked };
+}
+
+function argmaxDifference(pass: DecoderPass, size: number, present: boolean): RowDifference | undefined {
+  if (!present) return undefined;
+  const best = pass.i32("argmax");
+  for (let row = 0; row < pass.rowCount; row++) {
+    const expected = argmax(pass.f32("logits").subarray(row * size, (row + 1) * size));
+    if (best[row] !== expected)
+      return {
+        output: "argmax",
+        pastLength: pass.pastLength,
+        row,
+        rowCount: pass.rowCount,
+        expected,
+        actual: best[row]!,
+      };
+  }
+  return undefined;
+}
+
+/** Consecutive [start, count] that cover the block; a remainder of one row joins the pass before it. */
+function cut(plan: readonly number[], block: number): [number, number][] {
+  const parts: [number, number][] = [];
+  for (let start = 0, i = 0; start < block; i++) {
+    const count = Math.min(plan[i % plan.length]!, block - start);
+    if (count === 1) parts.at(-1)![1]++;
+    else parts.push([start, count]);
+    start += count;
+  }
+  return parts;
+}
+
+const spread = (last: number, count: number) =>
+  Array.from({ length: count }, (_, i) => Math.round((last * i) / (count - 1)));

@@ -1,0 +1,121 @@
+"""Writes the random model that the tests of onnx-decoder and verifier-ar run, with golden numbers computed in NumPy.
+
+    python make_fixture.py [OUT]          default ../../packages/onnx-decoder/test/fixture
+
+Besides the graphs of graph.py it writes target.per-tensor.chain.onnx, whose activations share one scale: its rows
+depend on each other, so the row-exactness probe must refuse it.
+"""
+import json, pathlib, sys
+import numpy as np, torch
+from onnx import TensorProto as T
+from graph import Graph, Weights, store
+
+OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "../../packages/onnx-decoder/test/fixture")
+SHAPE = {"vocabularySize": 64, "width": 32, "heads": 2, "kvHeads": 1, "headDim": 16, "hidden": 64, "ropeTheta": 10000.0, "epsilon": 1e-5, "positions": 128}
+LAYERS, CONTEXT, END, MASK, TOP, MASKS = {"target": 2, "drafter": 1}, 96, 0, 1, 8, 16
+
+
+def random_state(layers, seed):
+    r, d, f, v = np.random.default_rng(seed), SHAPE["width"], SHAPE["hidden"], SHAPE["vocabularySize"]
+    qkv = (SHAPE["heads"] + 2 * SHAPE["kvHeads"]) * SHAPE["headDim"]
+    draw = lambda *s: torch.from_numpy(r.normal(0, s[-1] ** -0.5, s).astype(np.float32))
+    gain = lambda: torch.from_numpy((1 + r.normal(0, 0.2, d)).astype(np.float32))
+    state = {"embedding.weight": draw(v, d) * d ** 0.5, "norm.weight": gain()}
+    for i in range(layers):
+        state |= {f"blocks.{i}.norm1.weight": gain(), f"blocks.{i}.norm2.weight": gain(), f"blocks.{i}.qkv.weight": 1.5 * draw(qkv, d),
+                  f"blocks.{i}.o.weight": draw(d, SHAPE["heads"] * SHAPE["headDim"]), f"blocks.{i}.gate_up.weight": draw(2 * f, d), f"blocks.{i}.down.weight": draw(d, f)}
+    return state
+
+
+class PerTensor(Graph):
+    """One dynamic scale for all rows, the way most int8 exports do it."""
+
+    def product(self, x, name, y, transposed=False):
+        q, s = self.weight(name + ".q"), self.weight(name + ".s")
+        if transposed: q = self.node("Transpose", [q], name + ".t", perm=[1, 0])
+        if x + ".u" not in self.used:
+            self.used.add(x + ".u")
+            self.node("DynamicQuantizeLinear", [x], [x + ".u", x + ".S", x + ".p"])
+        self.node("Cast", [self.node("MatMulInteger", [x + ".u", q, x + ".p"], y + ".i")], y + ".f", to=T.FLOAT)
+        return self.node("Mul", [self.node("Mul", [y + ".f", s], y + ".g"), x + ".S"], y)
+
+
+def quantised(matrix):
+    scale = np.maximum(np.abs(matrix).max(1), 1e-8) / 127
+    return np.rint(matrix / scale[:, None]), scale
+
+
+def reference(state, layers, ids, rowwise, sees):
+    """The same network in float64: logits, hidden rows entering each layer and the head, keys and values."""
+    a = {k: v.numpy().astype(np.float64) for k, v in state.items()}
+    H, KV, D, S = SHAPE["heads"], SHAPE["kvHeads"], SHAPE["headDim"], len(ids)
+
+    def product(x, name):
+        q, s = quantised(a[name + ".weight"].astype(np.float32))
+        if not rowwise: return x @ (q * s[:, None]).T
+        r = np.abs(x).max(1, keepdims=True) / 127
+        return np.rint(x / r) @ q.T * r * s
+
+    def norm(x, gain): return x / np.sqrt((x * x).mean(1, keepdims=True) + SHAPE["epsilon"]) * a[gain + ".weight"]
+
+    angle = np.arange(S)[:, None] * SHAPE["ropeTheta"] ** (-np.arange(0, D, 2) / D)
+    def rotate(x):
+        left, right = x[..., : D // 2], x[..., D // 2:]
+        c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+        return np.concatenate([left * c - right * s, right * c + left * s], -1)
+
+    q, s = quantised(a["embedding.weight"].astype(np.float32))
+    x, taps, kv = (q * s[:, None])[ids], [], []
+    for i in range(layers):
+        taps.append(x)
+        y = product(norm(x, f"blocks.{i}.norm1"), f"blocks.{i}.qkv").reshape(S, H + 2 * KV, D)
+        query, key, value = rotate(y[:, :H]), rotate(y[:, H:H + KV]), y[:, H + KV:]
+        kv += [key, value]
+        scores = np.einsum("shd,thd->hst", query, key.repeat(H // KV, 1)) / D ** 0.5 + np.where(sees, 0, -1e30)
+        weight = np.exp(scores - scores.max(-1, keepdims=True)); weight /= weight.sum(-1, keepdims=True)
+        x = x + product(np.einsum("hst,thd->shd", weight, value.repeat(H // KV, 1)).reshape(S, H * D), f"blocks.{i}.o")
+        gate, up = np.split(product(norm(x, f"blocks.{i}.norm2"), f"blocks.{i}.gate_up"), 2, axis=1)
+        x = x + product(gate / (1 + np.exp(-gate)) * up, f"blocks.{i}.down")
+    taps.append(norm(x, "norm"))
+    return product(taps[-1], "embedding"), taps, kv
+
+
+OUT.mkdir(parents=True, exist_ok=True)
+golden = {}
+manifest = {"format": 1, "name": "fixture", "licence": "MIT"}
+ids = np.random.default_rng(5).integers(2, SHAPE["vocabularySize"], 10)
+short = lambda x: [round(float(v), 5) for v in np.ravel(x)]
+for part, seed in (("target", 11), ("drafter", 12)):
+    layers, state = LAYERS[part], random_state(LAYERS[part], seed)
+    weights = Weights(OUT / f"{part}.bin"); store(weights, state, layers)
+
+    def write(kind, precision, file, bias, positions):
+        graph = kind(weights, SHAPE, precision)
+        graph.decoder(layers, bias, positions, part == "target")
+        graph.target_head() if part == "target" else graph.drafter_head(MASK, TOP)
+        graph.save(OUT / file)
+        return file
+
+    entry = {**SHAPE, "layers": layers, "contextLength": CONTEXT, "eosIds": [END]}
+    if part == "target":
+        entry |= {"bosId": END, "graphs": {p: {k: write(Graph, p, f"target.{p}.{k}.onnx", k == "tree" and "causal", k == "tree") for k in ("chain", "tree")} for p in ("int8", "fp32")}}
+        write(PerTensor, "int8", "target.per-tensor.chain.onnx", False, False)
+    else:
+        entry |= {"maskId": MASK, "top": TOP, "maxMasks": MASKS, "graphs": {p: write(Graph, p, f"drafter.{p}.onnx", "open", False) for p in ("int8", "fp32")}}
+    manifest[part] = entry
+    weights.file.close()
+
+    causal = np.tril(np.ones((len(ids), len(ids)), bool))
+    if part == "drafter": causal[-4:, -4:] = True  # a block that sees itself
+    fed = ids.copy()
+    if part == "drafter": fed[-4:] = MASK
+    golden[part] = {"ids": fed.tolist()}
+    for precision in ("int8", "fp32"):
+        logits, taps, kv = reference(state, layers, fed, precision == "int8", causal)
+        if part == "drafter": logits[:, MASK] = -np.inf
+        golden[part][precision] = {"argmax": logits.argmax(1).tolist(), "lastLogits": short(np.maximum(logits[-1], -1e30)),
+                                   "lastTaps": [short(t[-1]) for t in taps], "lastKeysAndValues": short([x[-1] for x in kv]),
+                                   "logSumExp": short(np.log(np.exp(logits).sum(1)))}
+(OUT / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+(OUT / "golden.json").write_text(json.dumps(golden) + "\n")
+print({p.name: p.stat().st_size for p in sorted(OUT.iterdir())}, sum(p.stat().st_size for p in OUT.iterdir()))
