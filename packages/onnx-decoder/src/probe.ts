@@ -29,19 +29,13 @@ export interface RowExactness {
 
 export interface ProbeOptions {
   readonly decoder: Decoder;
-  /** "quick" (default) takes about 14 passes, "thorough" a few hundred. */
+  /** "quick" (default) takes about twenty passes, "thorough" about a thousand. */
   readonly effort?: "quick" | "thorough";
-  /** Rows of the longest pass to try, 2 or more; default 32, and less where the model has too few positions. */
+  /** Rows of the longest pass to try, 2 or more; default 64, and less where the model has too few positions. */
   readonly maxRows?: number;
   /** Seed of the random ids; default 1. */
   readonly seed?: number;
 }
-
-/** Sizes of consecutive passes; each list is cut or repeated to fill the block. */
-const QUICK: readonly (readonly number[])[] = [
-  [2, 3, 5, 7, 15],
-  [9, 21, 2],
-];
 
 /**
  * Finds out whether the results of a row depend on the rows beside it: a block of rows is computed at once and again in
@@ -52,12 +46,12 @@ const QUICK: readonly (readonly number[])[] = [
 export async function probeRowExact(options: ProbeOptions): Promise<RowExactness> {
   const { decoder, effort = "quick", seed = 1 } = options;
   const { shape } = decoder;
-  const block = Math.min(options.maxRows ?? 32, shape.positions >> 1);
+  const block = Math.min(options.maxRows ?? 64, shape.positions >> 1);
   if (!Number.isInteger(block) || block < 2) throw option(`maxRows is ${options.maxRows}`);
   const random = generator(seed);
   const draw = () => Int32Array.from({ length: block }, () => Math.floor(random() * shape.vocabularySize));
   const last = shape.positions - block;
-  const pasts = effort === "quick" ? [0, last >> 1, last] : spread(last, 7);
+  const pasts = effort === "quick" ? [0, last >> 1, last] : spread(last, 5);
   const fetch = ["logits", "argmax", "new_kv"].filter((name) => decoder.outputs.has(name));
   const cache = createCache(shape);
   let checked = 0;
@@ -70,9 +64,8 @@ export async function probeRowExact(options: ProbeOptions): Promise<RowExactness
       checked++;
       const tie = argmaxDifference(whole, shape.vocabularySize, decoder.outputs.has("argmax"));
       if (tie !== undefined) return { rowExact: false, checked, firstDifference: tie };
-      const plans =
-        effort === "quick" ? [QUICK[past === 0 ? 0 : 1]!] : Array.from({ length: block - 1 }, (_, i) => [i + 2]);
-      for (const plan of plans) {
+      cache.reserve(cache.capacity + 1); // the parts meet another capacity than the whole
+      for (const plan of effort === "quick" ? [quickPlan(past)] : thoroughPlans(block)) {
         for (const [start, count] of cut(plan, block)) {
           const part = await decoder.run(
             cache,
@@ -86,7 +79,6 @@ export async function probeRowExact(options: ProbeOptions): Promise<RowExactness
         }
         cache.truncate(past);
       }
-      cache.reserve(Math.min(shape.positions, cache.capacity + 1)); // the next comparison meets another capacity
     }
   } finally {
     cache.dispose();
@@ -111,6 +103,15 @@ function argmaxDifference(pass: DecoderPass, size: number, present: boolean): Ro
   }
   return undefined;
 }
+
+/** Sizes of consecutive passes, repeated until they fill the block. */
+const quickPlan = (past: number) => (past === 0 ? [2, 3, 5, 7, 15, 32] : [9, 21, 2, 32]);
+
+const thoroughPlans = (block: number) => [
+  ...Array.from({ length: Math.min(31, block - 1) }, (_, i) => [i + 2]),
+  [(block >> 1) + 1],
+  [block - 2, 2].filter((count) => count > 1),
+];
 
 /** Consecutive [start, count] that cover the block; a remainder of one row joins the pass before it. */
 function cut(plan: readonly number[], block: number): [number, number][] {
