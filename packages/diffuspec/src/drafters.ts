@@ -1,0 +1,74 @@
+import { DiffuSpecError, type Drafter, type Tokenizer } from "@diffuspec/contracts";
+import { createPromptLookup } from "@diffuspec/drafters/prompt-lookup";
+import { createRecycling } from "@diffuspec/drafters/recycling";
+import type { OnnxVerifier } from "@diffuspec/verifier-ar";
+import { DRAFTER_NAMES, type DrafterName, type EngineOptions } from "./options.ts";
+import type { Pair } from "./pair.ts";
+
+export interface Drafters {
+  /** The drafters this model has the files for. */
+  readonly available: readonly DrafterName[];
+  /** @throws ERR_OPTION where the model cannot run it */
+  require(name: DrafterName): void;
+  /** Loads a drafter once; all sessions share it. Undefined for "none". */
+  get(name: DrafterName): Promise<Drafter | undefined>;
+  dispose(): Promise<void>;
+}
+
+/** Every drafter of a model by name, made when first asked for. */
+export function createDrafters(parts: {
+  pair: Pair;
+  tokenizer: Tokenizer;
+  verifier: OnnxVerifier;
+  settings: EngineOptions;
+}): Drafters {
+  const { pair, verifier } = parts;
+  const made = new Map<DrafterName, Promise<Drafter | undefined>>();
+  const needsModel = (name: DrafterName) => name === "dlm" || name === "dlm-argmax";
+  const available = DRAFTER_NAMES.filter(
+    (name) => (!needsModel(name) || pair.manifest.drafter) && (name !== "ngram" || pair.manifest.ngram),
+  );
+  const require = (name: DrafterName) => {
+    if (!available.includes(name)) throw unavailable(name, pair.manifest.name, available);
+  };
+
+  async function make(name: DrafterName): Promise<Drafter | undefined> {
+    require(name);
+    switch (name) {
+      case "prompt-lookup":
+        return createPromptLookup();
+      case "recycling":
+        return createRecycling({ vocabularySize: verifier.vocabularySize });
+      default:
+        return undefined;
+    }
+  }
+
+  return {
+    available,
+    require,
+    get(name) {
+      const known = made.get(name);
+      if (known) return known;
+      const making = make(name);
+      made.set(name, making);
+      making.catch(() => made.delete(name));
+      return making;
+    },
+    async dispose() {
+      const all = await Promise.allSettled(made.values());
+      made.clear();
+      for (const result of all) if (result.status === "fulfilled") await result.value?.dispose?.();
+    },
+  };
+}
+
+function unavailable(name: DrafterName, model: string, available: readonly DrafterName[]): DiffuSpecError {
+  return new DiffuSpecError({
+    code: "ERR_OPTION",
+    what: `drafter is "${name}"`,
+    why: `${model} has no files for it`,
+    next: `This model runs ${available.join(", ")}.`,
+    details: { option: "drafter", available },
+  });
+}

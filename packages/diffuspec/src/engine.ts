@@ -1,0 +1,187 @@
+/**
+ * The engine without the worker: several drafters over one loaded target, in this thread.
+ *
+ * @module
+ * @example
+ * import { createEngine } from "diffuspec/engine";
+ * const engine = await createEngine({ model: "tiny-js" });
+ * const session = await engine.openSession({ drafter: "prompt-lookup" });
+ * for await (const round of session.generate("function add(", { maxTokens: 64 })) console.log(round.text, round.accepted);
+ * await engine.dispose();
+ */
+import { DiffuSpecError, type Tokenizer } from "@diffuspec/contracts";
+import { type Generation, openSession, type Session } from "@diffuspec/spec-loop";
+import { createTokenizer } from "@diffuspec/tokenizer";
+import { createVerifier, type OnnxVerifier } from "@diffuspec/verifier-ar";
+import { refuseUnknown, requireOneOf } from "./checks.ts";
+import { createController } from "./controllers.ts";
+import { createDrafters } from "./drafters.ts";
+import type { Engine, EngineSession, SessionChoice } from "./engine-types.ts";
+import type { ModelInfo } from "./events.ts";
+import { checkPrompt, type GenerateOptions, type Prompt, toLoopOptions } from "./generate-options.ts";
+import { inspect } from "./inspect.ts";
+import { checkLengthController, DRAFTER_NAMES, type EngineOptions, resolveEngineOptions } from "./options.ts";
+import { openPair, type Pair } from "./pair.ts";
+
+export type { Engine, EngineSession, SessionChoice } from "./engine-types.ts";
+export type { ModelInfo, PartInfo } from "./events.ts";
+export type { GenerateOptions, Prompt } from "./generate-options.ts";
+export type { Inspection, InspectOptions } from "./inspection.ts";
+export { DRAFTER_NAMES, type DrafterName, type EngineOptions, type LengthControllerOption } from "./options.ts";
+
+/**
+ * Opens a pair: hashes its files, loads the target, proves its rows exact. Drafters are loaded when first used.
+ *
+ * @throws as `load`, but for ERR_WORKER
+ */
+export async function createEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
+  const settings = resolveEngineOptions(options);
+  settings.onProgress?.({ phase: "files", done: 0, total: 1 });
+  const pair = await openPair(settings.model);
+  settings.onProgress?.({ phase: "files", done: 1, total: 1 });
+  const tokenizer = await readTokenizer(pair);
+  settings.onProgress?.({ phase: "target", done: 0, total: 1 });
+  const verifier = await createVerifier({
+    target: pair.manifest.target,
+    resolve: pair.files.path,
+    precision: settings.precision,
+    exactness: settings.exactness,
+    vocabulary: tokenizer.vocabulary,
+    ...(settings.threads !== undefined && { threads: settings.threads }),
+  });
+  settings.onProgress?.({ phase: "target", done: 1, total: 1 });
+  const drafters = createDrafters({ pair, tokenizer, verifier, settings });
+  try {
+    drafters.require(settings.drafter);
+    await drafters.get(settings.drafter);
+  } catch (error) {
+    await verifier.dispose();
+    throw error;
+  }
+  const info = describe(pair, verifier, settings, drafters.available);
+  const sessions = new Set<Session>();
+  let standing: Promise<EngineSession> | undefined;
+  let closed = false;
+
+  function encode(prompt: Prompt, { begin = true }: { readonly begin?: boolean } = {}): Int32Array {
+    checkPrompt(prompt);
+    if (typeof prompt !== "string") return prompt;
+    const ids = tokenizer.encode(prompt);
+    const { bosId } = pair.manifest.target;
+    return begin && bosId !== undefined ? Int32Array.of(bosId, ...ids) : ids;
+  }
+
+  async function open(choice: SessionChoice = {}): Promise<EngineSession> {
+    if (closed) throw closedError();
+    refuseUnknown("openSession", choice, ["drafter", "lengthController"]);
+    const { drafter: name = settings.drafter, lengthController = settings.lengthController } = choice;
+    requireOneOf("drafter", name, DRAFTER_NAMES);
+    checkLengthController(lengthController);
+    const drafter = await drafters.get(name);
+    const session = await openSession({
+      verifier,
+      controller: createController(lengthController),
+      ...(drafter && { drafter }),
+    });
+    if (closed) {
+      await session.dispose();
+      throw closedError();
+    }
+    sessions.add(session);
+    return {
+      drafter: name,
+      generate(prompt, generateOptions = {}) {
+        const loopOptions = toLoopOptions(generateOptions, pair.manifest.generation);
+        return session.generate(encode(prompt), { ...loopOptions, text: tokenizer.stream() });
+      },
+      async dispose() {
+        sessions.delete(session);
+        await session.dispose();
+      },
+    };
+  }
+
+  async function* generate(prompt: Prompt, generateOptions: GenerateOptions = {}): Generation {
+    standing ??= open();
+    return yield* (await standing).generate(prompt, generateOptions);
+  }
+
+  return {
+    info,
+    tokenizer,
+    verifier,
+    encode,
+    openSession: open,
+    generate,
+    inspect: (inspectOptions) => inspect({ info, verifier }, inspectOptions),
+    async dispose() {
+      if (closed) return;
+      closed = true;
+      await Promise.allSettled([...sessions].map((session) => session.dispose()));
+      sessions.clear();
+      await drafters.dispose();
+      await verifier.dispose();
+    },
+  };
+}
+
+/** The manifest names the ends of a text by id, the tokenizer wants their pieces. */
+async function readTokenizer({ files, manifest }: Pair): Promise<Tokenizer> {
+  const json = (await files.readJson(manifest.tokenizer)) as {
+    model?: { vocab?: Record<string, number> };
+    added_tokens?: { id: number; content: string }[];
+  };
+  const pieces = new Map(Object.entries(json.model?.vocab ?? {}).map(([piece, id]) => [id, piece]));
+  for (const { id, content } of json.added_tokens ?? []) pieces.set(id, content);
+  const eosTokens = manifest.target.eosIds.map((id) => {
+    const piece = pieces.get(id);
+    if (piece !== undefined) return piece;
+    throw new DiffuSpecError({
+      code: "ERR_VOCABULARY_MISMATCH",
+      what: `The target ends a text with id ${id}`,
+      why: `${manifest.tokenizer} has no piece of that id`,
+      next: "Use the tokenizer that belongs to the model.",
+      details: { id },
+    });
+  });
+  return createTokenizer({ json, eosTokens });
+}
+
+function describe(
+  { files, manifest }: Pair,
+  verifier: OnnxVerifier,
+  settings: EngineOptions,
+  drafters: ModelInfo["drafters"],
+): ModelInfo {
+  const part = (from: Record<string, unknown>) => ({
+    layers: Number(from.layers),
+    width: Number(from.width),
+    parameters: typeof from.parameters === "number" ? from.parameters : undefined,
+  });
+  return {
+    model: manifest.name,
+    directory: files.dir,
+    licence: manifest.licence,
+    precision: settings.precision,
+    threads: verifier.chain.threads,
+    exactness: settings.exactness,
+    rowExact: verifier.rowExactness?.rowExact,
+    drafter: settings.drafter,
+    drafters,
+    vocabularySize: verifier.vocabularySize,
+    contextLength: verifier.contextLength,
+    target: part({ ...manifest.target }),
+    draftModel: manifest.drafter && part(manifest.drafter),
+    ngram: manifest.ngram,
+    files: Object.entries(files.manifest.files).map(([name, { bytes }]) => ({ name, bytes })),
+  };
+}
+
+function closedError(): DiffuSpecError {
+  return new DiffuSpecError({
+    code: "ERR_CLOSED",
+    what: "The engine is closed",
+    why: "dispose() was called",
+    next: "Create it again.",
+  });
+}

@@ -1,0 +1,27 @@
+/**
+ * Lossless text generation with a diffusion drafter: a named pair of models in one worker thread.
+ *
+ * @module
+ * @example
+ * import { load } from "diffuspec";
+ * const model = await load({ model: "tiny-js" });
+ * const { text, stats } = await model.complete("function add(", { maxTokens: 64 });
+ * console.log(text, stats.tokensPerSecond, stats.meanAcceptedTokens);
+ * await model.dispose();
+ */
+export { DiffuSpecError, type ErrorCode, isDiffuSpecError } from "@diffuspec/contracts";
+export type { FinishReason, RoundStats } from "@diffuspec/spec-loop";
+export type { ChatSession } from "./chat.ts";
+export type { CompletionResult, DoneEvent, GenerateEvent, GenerateStats, ModelInfo, TokensEvent } from "./events.ts";
+export type { CallOptions, GenerateOptions, Prompt } from "./generate-options.ts";
+export { INSPECT_DEFAULTS, type Inspection, type InspectOptions } from "./inspection.ts";
+export { load, type Model } from "./model.ts";
+export {
+  DRAFTER_NAMES,
+  type DrafterName,
+  type LengthControllerOption,
+  LOAD_DEFAULTS,
+  type LoadOptions,
+  type LoadProgress,
+  type SearchOption,
+} from "./options.ts";

@@ -1,0 +1,84 @@
+import { type ChatSession, createChat } from "./chat.ts";
+import { createClient } from "./client.ts";
+import type { CompletionResult, GenerateEvent, ModelInfo } from "./events.ts";
+import { type CallOptions, checkGenerateOptions, checkPrompt, type Prompt } from "./generate-options.ts";
+import type { Inspection, InspectOptions } from "./inspection.ts";
+import { type DrafterName, type LoadOptions, resolveLoadOptions } from "./options.ts";
+import type { Request } from "./protocol.ts";
+import { lastResult, type RunTask } from "./run-task.ts";
+import { startWorker } from "./worker-link.ts";
+
+/** A loaded pair. Its engine runs in one worker thread; the event loop of this thread stays free. */
+export interface Model {
+  readonly info: ModelInfo;
+  /**
+   * Continues a prompt. Starts when iterated; concurrent calls wait for each other in order. Leaving the iteration early
+   * aborts the generation. Equal options give equal ids, whatever drafts.
+   *
+   * @throws while iterated: ERR_OPTION (also: the queue is full), ERR_PROMPT, ERR_CONTEXT_EXCEEDED, ERR_ABORTED, ERR_CLOSED, ERR_WORKER
+   */
+  generate(prompt: Prompt, options?: CallOptions): AsyncGenerator<GenerateEvent, void, void>;
+  /** The same, without the events. */
+  complete(prompt: Prompt, options?: CallOptions): Promise<CompletionResult>;
+  /** A conversation with a cache of its own. */
+  session(options?: { readonly drafter?: DrafterName }): ChatSession;
+  /** Row-exactness and time by row count; takes a while, and its turn in the queue. */
+  inspect(options?: InspectOptions & { readonly signal?: AbortSignal }): Promise<Inspection>;
+  /** Ends what runs and what waits with ERR_CLOSED and frees the engine. A second call does nothing. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Loads a pair into a worker thread of its own.
+ *
+ * @throws ERR_OPTION, ERR_MODEL_UNKNOWN, ERR_MODEL_FILE_MISSING, ERR_MODEL_FILE_ALTERED, ERR_PARSE, ERR_GRAPH,
+ *   ERR_NOT_ROW_EXACT, ERR_VOCABULARY_MISMATCH, ERR_WORKER
+ * @example
+ * const model = await load();
+ * for await (const event of model.generate("function add(")) if (event.type === "tokens") process.stdout.write(event.text);
+ * await model.dispose();
+ */
+export async function load(options: Partial<LoadOptions> = {}): Promise<Model> {
+  const { onProgress, maxQueue, ...engineOptions } = resolveLoadOptions(options);
+  const client = createClient(startWorker(), maxQueue);
+  const info = await client.load(engineOptions, onProgress).catch(async (error: unknown) => {
+    await client.dispose();
+    throw error;
+  });
+  let conversations = 0;
+
+  const run: RunTask = async function* (task, options, onStart) {
+    checkPrompt(task.prompt);
+    checkGenerateOptions(options);
+    const { signal, drafter = info.drafter, ...plain } = options;
+    const request = (call: number): Request => ({
+      type: "generate",
+      call,
+      task: { ...task, drafter, options: plain },
+    });
+    for await (const reply of client.call(request, signal)) {
+      if (reply.type === "start") onStart?.(reply.prompt);
+      else if (reply.type === "tokens") yield reply.event;
+      else if (reply.type === "done") yield { type: "done", ...reply.result };
+    }
+  };
+
+  const generate = (prompt: Prompt, options: CallOptions = {}) =>
+    run({ conversation: 0, past: new Int32Array(0), prompt }, options);
+
+  return {
+    info,
+    generate,
+    complete: (prompt, options) => lastResult(generate(prompt, options)),
+    session({ drafter = info.drafter } = {}) {
+      const conversation = ++conversations;
+      return createChat(run, { conversation, drafter, forget: () => client.send({ type: "forget", conversation }) });
+    },
+    async inspect({ signal, ...options } = {}) {
+      for await (const reply of client.call((call) => ({ type: "inspect", call, options }), signal))
+        if (reply.type === "inspected") return reply.inspection;
+      throw new Error("unreachable: an inspection ends with its report or an error");
+    },
+    dispose: () => client.dispose(),
+  };
+}

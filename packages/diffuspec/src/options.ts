@@ -1,0 +1,125 @@
+import { defined, optionError, refuseUnknown, requireInteger, requireNumber, requireOneOf } from "./checks.ts";
+
+/**
+ * What may draft. "dlm": the diffusion drafter, its lattice searched with the 3-gram (DiffuSpec); "dlm-argmax": the same
+ * model, the best token of every position; "ngram": the 3-gram alone; "none": plain decoding.
+ */
+export const DRAFTER_NAMES = ["dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"] as const;
+export type DrafterName = (typeof DRAFTER_NAMES)[number];
+
+/** Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, or you. */
+export type LengthControllerOption = "adl-paper" | "adl" | "cost-aware" | { readonly fixed: number };
+
+/** How a lattice becomes a draft: Eq. 8's beam search (lambda weighs the n-gram), or the best-first tree. */
+export type SearchOption = { readonly lambda?: number; readonly beam?: number } | "tree";
+
+/** A step of loading; `done` and `total` count files. */
+export interface LoadProgress {
+  readonly phase: "files" | "target" | "drafter";
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What the engine is made of; plain data but for onProgress. */
+export interface EngineOptions {
+  /** The embedded pair's name, or the path of a model directory. A name never holds a slash or a backslash. */
+  readonly model: string;
+  readonly drafter: DrafterName;
+  readonly lengthController: LengthControllerOption;
+  /** Weights of both models. */
+  readonly precision: "int8" | "fp32";
+  /** Threads of one operator; absent: one a core, at most four. */
+  readonly threads?: number;
+  /** "exact" refuses a graph whose rows depend on each other; "tolerant" runs it. */
+  readonly exactness: "exact" | "tolerant";
+  /** Eq. 7: the probability mass a position keeps, in (0, 1], and its most candidates. */
+  readonly lattice: { readonly tau?: number; readonly maxCandidates?: number };
+  readonly search: SearchOption;
+  /** Refinement steps S of the diffusion drafter. */
+  readonly steps: number;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/** Options of {@link load}: the engine's, and the queue's. */
+export interface LoadOptions extends EngineOptions {
+  /** Most calls that may wait behind the running one. */
+  readonly maxQueue: number;
+}
+
+/** The one place of the facade's defaults. What is left out of lattice and search takes the default of its package. */
+export const LOAD_DEFAULTS = {
+  model: "tiny-js",
+  drafter: "dlm",
+  lengthController: "adl",
+  precision: "int8",
+  exactness: "exact",
+  lattice: {},
+  search: {},
+  steps: 1,
+  maxQueue: 64,
+} as const satisfies LoadOptions;
+
+const ENGINE_KEYS = [
+  "model",
+  "drafter",
+  "lengthController",
+  "precision",
+  "threads",
+  "exactness",
+  "lattice",
+  "search",
+  "steps",
+  "onProgress",
+] as const satisfies readonly (keyof EngineOptions)[];
+
+/** Defaults filled in and every value checked. @throws ERR_OPTION naming the option and what it may be */
+export function resolveLoadOptions(options: Partial<LoadOptions> = {}): LoadOptions {
+  refuseUnknown("load", options, [...ENGINE_KEYS, "maxQueue"]);
+  const { maxQueue = LOAD_DEFAULTS.maxQueue, ...engine } = options;
+  requireInteger("maxQueue", maxQueue, 0, 2 ** 20);
+  return { ...resolveEngineOptions(engine), maxQueue };
+}
+
+/** As {@link resolveLoadOptions}, for the engine without a queue. @throws ERR_OPTION */
+export function resolveEngineOptions(options: Partial<EngineOptions> = {}): EngineOptions {
+  refuseUnknown("createEngine", options, ENGINE_KEYS);
+  const { maxQueue: _, ...defaults } = LOAD_DEFAULTS;
+  const all: EngineOptions = { ...defaults, ...defined(options) };
+  if (typeof all.model !== "string" || all.model.trim() === "")
+    throw optionError("model", all.model, "a model's name or the path of a model directory");
+  requireOneOf("drafter", all.drafter, DRAFTER_NAMES);
+  checkLengthController(all.lengthController);
+  requireOneOf("precision", all.precision, ["int8", "fp32"]);
+  requireOneOf("exactness", all.exactness, ["exact", "tolerant"]);
+  if (all.threads !== undefined) requireInteger("threads", all.threads, 1, 256);
+  requireInteger("steps", all.steps, 1, 64);
+  refuseUnknown("lattice", all.lattice, ["tau", "maxCandidates"]);
+  const { tau, maxCandidates } = all.lattice;
+  if (tau !== undefined && !(typeof tau === "number" && tau > 0 && tau <= 1))
+    throw optionError("lattice.tau", tau, "a number in (0, 1]");
+  if (maxCandidates !== undefined) requireInteger("lattice.maxCandidates", maxCandidates, 1, 1024);
+  checkSearch(all.search);
+  if (all.onProgress !== undefined && typeof all.onProgress !== "function")
+    throw optionError("onProgress", all.onProgress, "a function");
+  return all;
+}
+
+/** @throws ERR_OPTION */
+export function checkLengthController(value: LengthControllerOption): void {
+  if (typeof value !== "object" || value === null) {
+    if (!["adl-paper", "adl", "cost-aware"].includes(value))
+      throw optionError("lengthController", value, 'one of "adl-paper", "adl", "cost-aware", { fixed: k }');
+    return;
+  }
+  refuseUnknown("lengthController", value, ["fixed"]);
+  requireInteger("lengthController.fixed", value.fixed, 0, 1023);
+}
+
+function checkSearch(search: SearchOption): void {
+  if (search === "tree") return;
+  if (typeof search !== "object" || search === null)
+    throw optionError("search", search, '"tree" or an object { lambda, beam }');
+  refuseUnknown("search", search, ["lambda", "beam"]);
+  if (search.lambda !== undefined) requireNumber("search.lambda", search.lambda, 0, 1000);
+  if (search.beam !== undefined) requireInteger("search.beam", search.beam, 1, 1024);
+}

@@ -1,0 +1,89 @@
+import { DiffuSpecError } from "@diffuspec/contracts";
+import { type Model, openModel } from "@diffuspec/model-files";
+import type { TargetManifest } from "@diffuspec/verifier-ar";
+import type { GenerateOptions } from "./generate-options.ts";
+import { checkGenerateOptions } from "./generate-options.ts";
+
+/** What a pair's manifest says beyond names and hashes; the sizes are checked where the graphs are loaded. */
+export interface PairManifest {
+  readonly name: string;
+  readonly licence: string;
+  /** File name of the shared tokenizer.json. */
+  readonly tokenizer: string;
+  readonly target: TargetManifest & { readonly parameters?: number };
+  /** Absent where the model comes without a diffusion drafter. `tokenizer` names one of its own, to be compared. */
+  readonly drafter: Record<string, unknown> | undefined;
+  /** File name of the n-gram. */
+  readonly ngram: string | undefined;
+  /** The model's own defaults for generation. */
+  readonly generation: GenerateOptions;
+}
+
+/** A model directory whose files were all hashed, and what its manifest says. */
+export interface Pair {
+  readonly files: Model;
+  readonly manifest: PairManifest;
+}
+
+/** Names that stand for a package with the weights inside. */
+const EMBEDDED: Readonly<Record<string, string>> = { "tiny-js": "@diffuspec/model-tiny-js" };
+
+/**
+ * Finds a model by the name of an embedded pair, by path ("./models/mine", absolute), or by the name "org/name" of a
+ * downloaded one, and hashes its files.
+ *
+ * @throws ERR_MODEL_FILE_MISSING (also: the package is not installed), ERR_MODEL_FILE_ALTERED, ERR_MODEL_UNKNOWN, ERR_PARSE
+ */
+export async function openPair(model: string): Promise<Pair> {
+  const source = EMBEDDED[model];
+  const files = await openModel(source === undefined ? model : await packageDirectory(model, source));
+  return { files, manifest: readPair(files) };
+}
+
+async function packageDirectory(model: string, source: string): Promise<string> {
+  try {
+    const { modelDirectory } = (await import(source)) as { modelDirectory: string };
+    return modelDirectory;
+  } catch (cause) {
+    throw new DiffuSpecError({
+      code: "ERR_MODEL_FILE_MISSING",
+      what: `The model ${model} is not here`,
+      why: `the package ${source} that holds it could not be loaded`,
+      next: `Install it: npm install ${source}`,
+      details: { model, package: source },
+      cause,
+    });
+  }
+}
+
+function readPair({ dir, manifest }: Model): PairManifest {
+  const refuse = (why: string) =>
+    new DiffuSpecError({
+      code: "ERR_PARSE",
+      what: `The manifest of ${manifest.name} does not describe a pair`,
+      why,
+      next: "Restore the model, or export it again with a target, a tokenizer, and the file names of their graphs.",
+      details: { directory: dir },
+    });
+  const { name, licence, tokenizer, target, drafter, ngram, generation = {} } = manifest;
+  if (!isObject(target)) throw refuse("it has no object target");
+  if (!Array.isArray(target.eosIds) || !target.eosIds.every(Number.isInteger))
+    throw refuse("target.eosIds is no list of ids");
+  if (typeof tokenizer !== "string") throw refuse("tokenizer is no file name");
+  if (drafter !== undefined && !isObject(drafter)) throw refuse("drafter is no object");
+  if (ngram !== undefined && typeof ngram !== "string") throw refuse("ngram is no file name");
+  if (!isObject(generation)) throw refuse("generation is no object");
+  checkGenerateOptions(generation);
+  return {
+    name,
+    licence: typeof licence === "string" ? licence : "unknown",
+    tokenizer,
+    target: target as unknown as PairManifest["target"],
+    drafter,
+    ngram,
+    generation,
+  };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,0 +1,35 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { Link } from "./client.ts";
+import { type Reply, workerError } from "./protocol.ts";
+
+/**
+ * Starts the worker thread. It does not keep the process alive until it is told to hold.
+ *
+ * @throws ERR_WORKER where the build is missing
+ */
+export function startWorker(): Link {
+  const worker = new Worker(workerFile(), { name: "diffuspec" });
+  let crash: Error | undefined;
+  worker.on("error", (error) => {
+    crash = error;
+  });
+  return {
+    post: (request) => worker.postMessage(request),
+    onReply: (listener) => void worker.on("message", (reply: Reply) => listener(reply)),
+    onGone: (listener) => void worker.once("exit", () => listener(crash)),
+    hold: (alive) => (alive ? worker.ref() : worker.unref()),
+    terminate: async () => {
+      await worker.terminate();
+    },
+  };
+}
+
+/** Beside this file in the build; run from the sources (a test with aliases), it is the build's. */
+function workerFile(): URL {
+  const source = import.meta.url.endsWith(".ts");
+  const file = new URL(source ? "../dist/worker.js" : "./worker.js", import.meta.url);
+  if (existsSync(fileURLToPath(file))) return file;
+  throw workerError("nothing runs", `${fileURLToPath(file)} is missing: the package is not built`);
+}
