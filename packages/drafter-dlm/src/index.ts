@@ -1,0 +1,15 @@
+/**
+ * A diffusion language model as a drafter: one block-causal forward, a token lattice, an injected path search.
+ *
+ * @module
+ * @example
+ * import { createArgmaxSearch } from "@diffuspec/cps";
+ * import { createDlmDrafter } from "@diffuspec/drafter-dlm";
+ * const drafter = await createDlmDrafter({
+ *   drafter: manifest.drafter,
+ *   resolve: (file) => `model/${file}`,
+ *   search: createArgmaxSearch(),
+ * });
+ */
+export { createDlmDrafter } from "./drafter.ts";
+export { DLM_DEFAULTS, type DlmDrafterOptions, type DlmManifest } from "./options.ts";
