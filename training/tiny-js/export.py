@@ -1,6 +1,6 @@
 """Exports a trained pair as a model directory.
 
-    python export.py WORK OUT [--target target.pt] [--drafter drafter.pt] [--ngram 3gram.bin] [--name tiny-js]
+    python export.py WORK OUT [--target target.pt] [--drafter drafter.pt] [--ngram 3gram.bin] [--name diffuspec/tiny-js]
 """
 import argparse, hashlib, json, pathlib, shutil
 import torch
@@ -12,7 +12,7 @@ CONTEXT, POSITIONS, TOP, MASK, END = 512, 576, 16, 1, 0
 a = argparse.ArgumentParser()
 a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path)
 a.add_argument("--target", default="target.pt"); a.add_argument("--drafter", default="drafter.pt")
-a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="3gram.bin"); a.add_argument("--name", default="tiny-js")
+a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="3gram.bin"); a.add_argument("--name", default="diffuspec/tiny-js")
 a = a.parse_args()
 a.out.mkdir(parents=True, exist_ok=True)
 shape = {"vocabularySize": VOCABULARY, "width": WIDTH, "heads": HEADS, "kvHeads": KV_HEADS, "headDim": HEAD_DIM, "hidden": HIDDEN,

@@ -1,0 +1,84 @@
+import { styleText } from "node:util";
+import { isDiffuSpecError } from "@diffuspec/contracts";
+import { readArguments, samplingOf } from "./arguments.ts";
+import { interleave, type Watcher } from "./interleave.ts";
+import { DEMO_METHODS, type MethodName } from "./methods.ts";
+import { loadPair, type Pair } from "./pair.ts";
+import { HELD_OUT, readPrompts } from "./prompts.ts";
+import { report, reportTable } from "./report.ts";
+
+const HELP = `npm run demo -- [options]
+
+The embedded pair completes held-out prompts. Every method takes its turn on each prompt; the text that comes is
+DiffuSpec's, accepted draft tokens in green, the target's own tokens plain.
+
+  --prompts FILE            other prompts: one JSON string a line
+  --count N                 the first N prompts (default 8, with --fast 3)
+  --max-tokens N            tokens of each completion (default 128)
+  --fast                    fewer prompts
+  --temperature X --seed N  seeded sampling instead of the pair's default
+  --repetition-penalty X    1 is none
+  --threads N               threads of one operator
+  --json                    one JSON object on stdout and nothing else
+`;
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`error${isDiffuSpecError(error) ? ` [${error.code}]` : ""}: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const given = readArguments(process.argv.slice(2));
+  if (given.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const texts = readPrompts(given.prompts ?? HELD_OUT);
+  const count = given.count ?? (given.prompts ? texts.length : given.fast ? 3 : 8);
+  const pair = await loadPair(samplingOf(given), given.threads);
+  try {
+    const prompts = texts.slice(0, count).map((text) => pair.engine.encode(text));
+    const watch = given.json ? {} : storyteller(pair, texts);
+    const trials = await interleave(pair, DEMO_METHODS, prompts, { maxTokens: given.maxTokens, watch });
+    const result = report(pair, trials, DEMO_METHODS);
+    process.stdout.write(given.json ? `${JSON.stringify(result)}\n` : reportTable(result, pair.sampling));
+    if (!result.identical) process.exitCode = 1;
+  } finally {
+    await pair.dispose();
+  }
+}
+
+/** Writes each prompt and DiffuSpec's completion as it comes; on a terminal, says meanwhile which method runs. */
+function storyteller(pair: Pair, texts: readonly string[]): Watcher {
+  const terminal = process.stdout.isTTY && !process.env.NO_COLOR;
+  const paint = (style: "green" | "dim", text: string) => (terminal && text ? styleText(style, text) : text);
+  let running: MethodName | undefined;
+  return {
+    begin(prompt, method) {
+      running = method;
+      if (method === "diffuspec") process.stdout.write(`\n${paint("dim", texts[prompt]!)}`);
+      else if (terminal) process.stdout.write(paint("dim", `\r[${method}]\x1b[K`));
+    },
+    round(method, round) {
+      if (method !== "diffuspec") return;
+      const pieces = pair.engine.tokenizer.stream();
+      for (const [index, id] of round.tokens.entries())
+        process.stdout.write(paint2(index < round.accepted, pieces.push([id])));
+    },
+    end(trial) {
+      const { ids, rounds, decodeMs } = trial.runs.diffuspec!;
+      if (terminal && running !== "diffuspec") process.stdout.write("\r\x1b[K");
+      process.stdout.write(
+        paint(
+          "dim",
+          `\n-- ${ids.length} tokens in ${rounds} passes, ${Math.round((1000 * ids.length) / decodeMs)} tokens/s --\n`,
+        ),
+      );
+    },
+  };
+  function paint2(drafted: boolean, text: string): string {
+    return drafted ? paint("green", text) : text;
+  }
+}

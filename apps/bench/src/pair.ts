@@ -1,0 +1,41 @@
+import type { Sampler } from "@diffuspec/contracts";
+import { openModel } from "@diffuspec/model-files";
+import { modelDirectory } from "@diffuspec/model-tiny-js";
+import { createSampler, type SamplerOptions } from "@diffuspec/spec-loop";
+import { type PlainDecoder, pickFastestPlain, type TargetManifest } from "@diffuspec/verifier-ar";
+import { createEngine, type Engine } from "diffuspec/engine";
+
+/** The embedded pair in this thread, and the fastest one-row loop over the same checkpoint. */
+export interface Pair {
+  readonly name: string;
+  readonly engine: Engine;
+  readonly plain: PlainDecoder;
+  /** The model's own generation defaults with the caller's above. */
+  readonly sampling: Partial<SamplerOptions>;
+  readonly sampler: Sampler;
+  dispose(): Promise<void>;
+}
+
+export async function loadPair(sampling: Partial<SamplerOptions>, threads?: number): Promise<Pair> {
+  const files = await openModel(modelDirectory);
+  const target = files.manifest.target as TargetManifest;
+  const own = (files.manifest.generation ?? {}) as Partial<SamplerOptions>;
+  const engine = await createEngine({ model: modelDirectory, ...(threads !== undefined && { threads }) });
+  const { plain } = await pickFastestPlain({
+    target,
+    resolve: (file) => files.path(file),
+    ...(threads !== undefined && { threads }),
+  });
+  const chosen = { ...own, ...sampling };
+  return {
+    name: files.manifest.name.split("/").at(-1)!,
+    engine,
+    plain,
+    sampling: chosen,
+    sampler: createSampler(chosen, target.vocabularySize),
+    async dispose() {
+      await plain.dispose();
+      await engine.dispose();
+    },
+  };
+}
