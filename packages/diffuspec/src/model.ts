@@ -1,5 +1,5 @@
 import { type ChatSession, createChat } from "./chat.ts";
-import { createClient } from "./client.ts";
+import { createClient, type Link } from "./client.ts";
 import type { CompletionResult, GenerateEvent, ModelInfo } from "./events.ts";
 import { type CallOptions, checkGenerateOptions, checkPrompt, type Prompt } from "./generate-options.ts";
 import type { Inspection, InspectOptions } from "./inspection.ts";
@@ -39,8 +39,13 @@ export interface Model {
  * await model.dispose();
  */
 export async function load(options: Partial<LoadOptions> = {}): Promise<Model> {
+  return loadOver(startWorker, options);
+}
+
+/** As {@link load}, over any link to an engine. */
+export async function loadOver(start: () => Link, options: Partial<LoadOptions> = {}): Promise<Model> {
   const { onProgress, maxQueue, ...engineOptions } = resolveLoadOptions(options);
-  const client = createClient(startWorker(), maxQueue);
+  const client = createClient(start(), maxQueue);
   const info = await client.load(engineOptions, onProgress).catch(async (error: unknown) => {
     await client.dispose();
     throw error;

@@ -120,6 +120,6 @@ function checkSearch(search: SearchOption): void {
   if (typeof search !== "object" || search === null)
     throw optionError("search", search, '"tree" or an object { lambda, beam }');
   refuseUnknown("search", search, ["lambda", "beam"]);
-  if (search.lambda !== undefined) requireNumber("search.lambda", search.lambda, 0, 1000);
+  if (search.lambda !== undefined) requireNumber("search.lambda", search.lambda, 0, 1);
   if (search.beam !== undefined) requireInteger("search.beam", search.beam, 1, 1024);
 }

@@ -1,0 +1,41 @@
+import { describe, expect, test } from "vitest";
+import { LOAD_DEFAULTS, resolveEngineOptions, resolveLoadOptions } from "./options.ts";
+
+describe("load options", () => {
+  test("default to the one constant", () => {
+    expect(resolveLoadOptions()).toEqual(LOAD_DEFAULTS);
+    expect(resolveLoadOptions({ drafter: undefined as never, threads: 2 })).toEqual({ ...LOAD_DEFAULTS, threads: 2 });
+  });
+
+  test.each([
+    [{ modle: "x" }, "modle"],
+    [{ model: "" }, "model"],
+    [{ drafter: "dlm2" }, '"dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"'],
+    [{ lengthController: "best" }, '"adl-paper", "adl", "cost-aware", { fixed: k }'],
+    [{ lengthController: { fixed: 1.5 } }, "lengthController.fixed"],
+    [{ lengthController: { fixd: 1 } }, "fixd"],
+    [{ lengthController: null }, "lengthController"],
+    [{ precision: "q8" }, '"int8", "fp32"'],
+    [{ threads: 0 }, "threads"],
+    [{ exactness: "loose" }, '"exact", "tolerant"'],
+    [{ lattice: { tau: 0 } }, "lattice.tau"],
+    [{ lattice: { tau: Number.NaN } }, "lattice.tau"],
+    [{ lattice: { tua: 1 } }, "tua"],
+    [{ lattice: { maxCandidates: 0 } }, "lattice.maxCandidates"],
+    [{ search: "beam" }, '"tree"'],
+    [{ search: { lambda: -1 } }, "search.lambda"],
+    [{ search: { lambda: 1.1 } }, "search.lambda"],
+    [{ search: { beam: 0 } }, "search.beam"],
+    [{ steps: 0 }, "steps"],
+    [{ onProgress: 1 }, "onProgress"],
+    [{ maxQueue: -1 }, "maxQueue"],
+    [[], "load"],
+  ])("%o is refused by name", (options, named) => {
+    expect(() => resolveLoadOptions(options as never)).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
+    expect(() => resolveLoadOptions(options as never)).toThrow(named);
+  });
+
+  test("the engine has no queue", () => {
+    expect(() => resolveEngineOptions({ maxQueue: 3 } as never)).toThrow("maxQueue");
+  });
+});
