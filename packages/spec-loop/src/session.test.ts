@@ -97,6 +97,7 @@ describe("abort and faults at every await", () => {
         else expect(outcome instanceof TypeError ? outcome : outcome.cause).toBeInstanceOf(TypeError);
       } else expect(outcome).toEqual(expected);
       clean = armed;
+      armed = false;
       expect([...(await collect(session.generate(PROMPT, { maxTokens: 12 }))).tokens]).toEqual(expected);
       await session.dispose();
     }
