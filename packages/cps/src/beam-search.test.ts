@@ -152,6 +152,43 @@ describe("against brute force", () => {
       { numRuns: 1000 },
     );
   });
+  it("a bounded beam keeps what sorting every extension keeps, and no more", () => {
+    fc.assert(
+      fc.property(options, fc.integer({ min: 1, max: 4 }), ({ lattice, seed, levels, lambda }, beam) => {
+        const scorer = hashScorer(seed, levels);
+        let most = 0;
+        const counting: typeof scorer = {
+          ...scorer,
+          score(states, candidates, out) {
+            most = Math.max(most, states.length);
+            return scorer.score(states, candidates, out);
+          },
+        };
+        const result = plain(
+          createBeamSearch({ scorer: counting, lambda, beam }).search({ lattice, context, nodes: 9 }),
+        );
+        expect(most).toBeLessThanOrEqual(beam);
+        let live: { tokens: number[]; score: number }[] = [{ tokens: [], score: 0 }];
+        for (let position = 0; position < lattice.depth; position++) {
+          const [first, end] = [lattice.offsets[position], lattice.offsets[position + 1]];
+          const candidates = lattice.tokens.subarray(first, end);
+          const extended = live.flatMap(({ tokens, score }, parent) => {
+            const out = new Float64Array(candidates.length);
+            scorer.score([scorer.begin(Int32Array.of(...context, ...tokens)) as number], candidates, out);
+            return Array.from(candidates, (token, rank) => {
+              const causal = lambda < 1 ? (1 - lambda) * out[rank] : 0;
+              const term = lambda > 0 ? causal + lambda * lattice.logProbs[first + rank] : causal;
+              return { tokens: [...tokens, token], score: term + score, rank, parent };
+            });
+          });
+          extended.sort((a, b) => b.score - a.score || a.rank - b.rank || a.parent - b.parent);
+          live = extended.slice(0, beam);
+        }
+        expect(path(result)).toEqual(live[0].tokens);
+      }),
+      { numRuns: 1000 },
+    );
+  });
   it("lambda 1 is the argmax path and asks no scorer; lambda 0 does not see the marginals", () => {
     fc.assert(
       fc.property(options, fc.integer({ min: 1, max: 4 }), ({ lattice, seed, nodes }, beam) => {
