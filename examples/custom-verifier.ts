@@ -13,7 +13,7 @@ import {
   type Verifier,
 } from "@diffuspec/contracts";
 import { complete } from "@diffuspec/spec-loop";
-import { createEchoDrafter } from "./custom-drafter.ts";
+import { randomDrafter } from "@diffuspec/testkit";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz .";
 
@@ -76,7 +76,7 @@ export async function main() {
   const prompt = [..."the rat sat"].map((letter) => LETTERS.indexOf(letter));
   const options = { maxTokens: 40, sampler: { temperature: 0.6, seed: 3 } };
   const plain = await complete({ verifier }, prompt, options);
-  const drafted = await complete({ verifier, drafter: createEchoDrafter() }, prompt, options);
+  const drafted = await complete({ verifier, drafter: randomDrafter(LETTERS.length) }, prompt, options);
   const textOf = (ids: Int32Array) => Array.from(ids, (id) => LETTERS[id]).join("");
   return { text: textOf(drafted.tokens), identical: textOf(plain.tokens) === textOf(drafted.tokens) };
 }

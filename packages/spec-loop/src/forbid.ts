@@ -11,7 +11,7 @@ export function forbidBefore(sampler: Sampler, forbidden: readonly number[], bef
   return {
     argmaxOnly: false,
     temperature: sampler.temperature,
-    noise: sampler.noise,
+    noise: (position, token) => sampler.noise(position, token),
     token(logits, position, ids) {
       if (position >= before) return sampler.token(logits, position, ids);
       if (scratch.length !== logits.length) scratch = new Float32Array(logits.length);

@@ -85,6 +85,8 @@ export async function* runGeneration(machine: Machine, plan: Plan): Generation {
     }
     const { tokens, text, finishReason } = completion;
     return { tokens, text, finishReason: finishReason!, totals: meter.totals() };
+  } catch (error) {
+    throw machine.closing.aborted ? machine.closing.reason : error;
   } finally {
     machine.busy = false;
     machine.step = undefined;

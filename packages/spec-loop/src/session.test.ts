@@ -266,6 +266,18 @@ describe("one session", () => {
     expect(verifier.openSessions).toBe(0);
   });
 
+  it("dispose in mid-prefill ends with ERR_CLOSED too", async () => {
+    const verifier = createFakeVerifier({ ...MODEL, chunk: 4 });
+    const session = await openSession({ verifier });
+    let disposed: Promise<void> | undefined;
+    const onPrefill = () => {
+      disposed ??= session.dispose();
+    };
+    await expect(collect(session.generate(PROMPT, { onPrefill }))).rejects.toThrow(withCode("ERR_CLOSED"));
+    await disposed;
+    expect(verifier.openSessions).toBe(0);
+  });
+
   it("two sessions of one verifier and drafter, interleaved, do not disturb each other", async () => {
     const verifier = createFakeVerifier(MODEL);
     const drafter = sometimesDrafter(verifier.model);
