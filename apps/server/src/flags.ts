@@ -1,0 +1,68 @@
+import { parseArgs } from "node:util";
+import { DiffuSpecError } from "@diffuspec/contracts";
+import { DRAFTER_NAMES, type DrafterName, LOAD_DEFAULTS } from "diffuspec";
+import { LISTEN_DEFAULTS } from "./listen.ts";
+
+export interface Flags {
+  readonly help: boolean;
+  readonly port: number;
+  /** Options of load(); what is left out takes its default there. */
+  readonly load: { readonly model?: string; readonly drafter?: DrafterName; readonly threads?: number };
+}
+
+export const HELP = `diffuspec-server: an OpenAI-compatible server on 127.0.0.1
+
+Usage: diffuspec-server [flags]
+
+  --port N        port to listen on, 0 for any free one (default ${LISTEN_DEFAULTS.port})
+  --model NAME    name of the embedded pair, or path of a model directory (default ${LOAD_DEFAULTS.model})
+  --drafter NAME  ${DRAFTER_NAMES.join(", ")} (default ${LOAD_DEFAULTS.drafter})
+  --threads N     threads of one operator (default: one a core, at most four)
+  --help          this text
+
+Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong usage.
+`;
+
+/** @throws ERR_OPTION for an unknown flag or a value that is no number where one is needed */
+export function parseFlags(args: readonly string[]): Flags {
+  const { port, threads, model, drafter, help } = parsed(args);
+  return {
+    help: help ?? false,
+    port: port === undefined ? LISTEN_DEFAULTS.port : integer("--port", port, 0, 65_535),
+    load: {
+      ...(model !== undefined && { model }),
+      ...(drafter !== undefined && { drafter: oneOf("--drafter", drafter, DRAFTER_NAMES) }),
+      ...(threads !== undefined && { threads: integer("--threads", threads, 1, 256) }),
+    },
+  };
+}
+
+function parsed(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: { port: text, model: text, drafter: text, threads: text, help: { type: "boolean", short: "h" } },
+    }).values;
+  } catch (error) {
+    throw usageError("The command line cannot be read", (error as Error).message.split("\n")[0]!, error);
+  }
+}
+
+function integer(flag: string, value: string, low: number, high: number): number {
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : -1;
+  if (number < low || number > high)
+    throw usageError(`${flag} is ${JSON.stringify(value)}`, `it must be an integer in ${low}..${high}`);
+  return number;
+}
+
+function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((name) => name === value);
+  if (found === undefined)
+    throw usageError(`${flag} is ${JSON.stringify(value)}`, `it must be one of ${allowed.join(", ")}`);
+  return found;
+}
+
+function usageError(what: string, why: string, cause?: unknown): DiffuSpecError {
+  return new DiffuSpecError({ code: "ERR_OPTION", what, why, next: "See diffuspec-server --help.", cause });
+}
