@@ -1,9 +1,13 @@
-import { DiffuSpecError, type Drafter, type Tokenizer } from "@diffuspec/contracts";
+import { DiffuSpecError, type Drafter, type PathSearch, type Tokenizer } from "@diffuspec/contracts";
+import { createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffuspec/cps";
+import { createDlmDrafter, type DlmManifest } from "@diffuspec/drafter-dlm";
 import { createPromptLookup } from "@diffuspec/drafters/prompt-lookup";
 import { createRecycling } from "@diffuspec/drafters/recycling";
 import type { OnnxVerifier } from "@diffuspec/verifier-ar";
+import { defined } from "./checks.ts";
 import { DRAFTER_NAMES, type DrafterName, type EngineOptions } from "./options.ts";
 import type { Pair } from "./pair.ts";
+import { openScorer } from "./scorer.ts";
 
 export interface Drafters {
   /** The drafters this model has the files for. */
@@ -22,7 +26,7 @@ export function createDrafters(parts: {
   verifier: OnnxVerifier;
   settings: EngineOptions;
 }): Drafters {
-  const { pair, verifier } = parts;
+  const { pair, verifier, tokenizer, settings } = parts;
   const made = new Map<DrafterName, Promise<Drafter | undefined>>();
   const needsModel = (name: DrafterName) => name === "dlm" || name === "dlm-argmax";
   const available = DRAFTER_NAMES.filter(
@@ -32,9 +36,34 @@ export function createDrafters(parts: {
     if (!available.includes(name)) throw unavailable(name, pair.manifest.name, available);
   };
 
+  async function dlm(name: DrafterName, search: PathSearch): Promise<Drafter> {
+    const { precision, threads, lattice, steps } = settings;
+    return createDlmDrafter({
+      drafter: pair.manifest.drafter as unknown as DlmManifest,
+      resolve: pair.files.path,
+      search,
+      precision,
+      lattice: { ...lattice, targetVocabularySize: verifier.vocabularySize },
+      steps,
+      vocabulary: tokenizer.vocabulary,
+      name,
+      ...(threads !== undefined && { threads }),
+    });
+  }
+
+  async function cps(): Promise<PathSearch> {
+    const { search } = settings;
+    const common = { scorer: await openScorer(pair), eosIds: pair.manifest.target.eosIds };
+    return search === "tree" ? createTreeSearch(common) : createBeamSearch({ ...common, ...defined(search) });
+  }
+
   async function make(name: DrafterName): Promise<Drafter | undefined> {
     require(name);
     switch (name) {
+      case "dlm":
+        return dlm(name, await cps());
+      case "dlm-argmax":
+        return dlm(name, createArgmaxSearch());
       case "prompt-lookup":
         return createPromptLookup();
       case "recycling":

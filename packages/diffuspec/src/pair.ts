@@ -34,15 +34,18 @@ const EMBEDDED: Readonly<Record<string, string>> = { "tiny-js": "@diffuspec/mode
  *
  * @throws ERR_MODEL_FILE_MISSING (also: the package is not installed), ERR_MODEL_FILE_ALTERED, ERR_MODEL_UNKNOWN, ERR_PARSE
  */
-export async function openPair(model: string): Promise<Pair> {
-  const source = EMBEDDED[model];
-  const files = await openModel(source === undefined ? model : await packageDirectory(model, source));
+export async function openPair(model: string, load: LoadPackage = (source) => import(source)): Promise<Pair> {
+  const source = Object.hasOwn(EMBEDDED, model) ? EMBEDDED[model] : undefined;
+  if (source === undefined && !/[/\\]|^\.+$/.test(model)) throw unknownName(model);
+  const files = await openModel(source === undefined ? model : await packageDirectory(model, source, load));
   return { files, manifest: readPair(files) };
 }
 
-async function packageDirectory(model: string, source: string): Promise<string> {
+type LoadPackage = (source: string) => Promise<unknown>;
+
+async function packageDirectory(model: string, source: string, load: LoadPackage): Promise<string> {
   try {
-    const { modelDirectory } = (await import(source)) as { modelDirectory: string };
+    const { modelDirectory } = (await load(source)) as { modelDirectory: string };
     return modelDirectory;
   } catch (cause) {
     throw new DiffuSpecError({
@@ -83,6 +86,16 @@ function readPair({ dir, manifest }: Model): PairManifest {
     ngram,
     generation,
   };
+}
+
+function unknownName(model: string): DiffuSpecError {
+  return new DiffuSpecError({
+    code: "ERR_MODEL_UNKNOWN",
+    what: `There is no model "${model}"`,
+    why: `the embedded models are ${Object.keys(EMBEDDED).join(", ")}`,
+    next: 'Pass one of them, "org/name" of a downloaded one, or a path that begins with "./" or "/".',
+    details: { model },
+  });
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

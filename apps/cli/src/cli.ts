@@ -1,0 +1,127 @@
+import { createRequire } from "node:module";
+import { abortError } from "@diffuspec/contracts";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { DRAFTER_NAMES } from "diffuspec";
+import { EXIT, explain } from "./exit.ts";
+import { type GenerateFlags, generate } from "./generate.ts";
+import { type InspectFlags, inspect } from "./inspect.ts";
+import type { Terminal } from "./terminal.ts";
+
+const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
+
+/** Runs one command line and gives the exit code; prints its own errors. */
+export async function runCli(argv: readonly string[], terminal: Terminal): Promise<number> {
+  let pipeClosed = false;
+  const onPipe = (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    pipeClosed = true;
+  };
+  terminal.stdout.on("error", onPipe);
+  terminal.stderr.on("error", onPipe);
+  let code: number = EXIT.ok;
+  const program = build(terminal, (result) => {
+    code = result;
+  });
+  try {
+    // Loading cannot be interrupted; the command still ends at once.
+    await Promise.race([program.parseAsync([...argv], { from: "user" }), aborted(terminal.signal)]);
+    return code;
+  } catch (error) {
+    // The reader has seen enough: that is no failure.
+    if (pipeClosed) return EXIT.ok;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const { line, code: failure } = explain(error, terminal.env);
+    terminal.stderr.write(line);
+    return failure;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(abortError(signal)));
+  });
+}
+
+function build(terminal: Terminal, done: (code: number) => void): Command {
+  const program = new Command("diffuspec")
+    .description("Lossless text generation: a diffusion model drafts, an autoregressive model verifies.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text.replace(/^error: /, "error [ERR_USAGE]: ")),
+    })
+    .showHelpAfterError("Try `diffuspec --help`.")
+    .addHelpText("after", HELP);
+
+  withModel(program.command("generate"))
+    .argument(
+      "[prompt]",
+      'what to continue; "-", or none with a pipe, reads standard input (one final newline is dropped)',
+    )
+    .description("Continue a prompt. Accepted draft tokens are green on a terminal, the model's own are plain.")
+    .addOption(new Option("--drafter <name>", "what drafts; the text does not depend on it").choices(DRAFTER_NAMES))
+    .option("--no-draft", "plain decoding, as --drafter none")
+    .option("--compare", "run with and without drafts, compare the tokens, print both rates")
+    .option("--max-tokens <n>", "most tokens to write (default: 128)", integer)
+    .option("--min-tokens <n>", "no end before so many tokens", integer)
+    .option("--temperature <t>", "0 is greedy decoding", number)
+    .option("--seed <n>", "equal seeds give equal text", integer)
+    .option("--top-k <n>", "keep the n best ids; 0 keeps all", integer)
+    .option("--top-p <p>", "keep the best ids of this share, in (0, 1]", number)
+    .option("--min-p <p>", "keep ids this likely relative to the best, in [0, 1]", number)
+    .option("--repetition-penalty <x>", "divides positive logits of ids seen before; 1 is off", number)
+    .option("--stop <text>", "end before this text; may be given again", collect)
+    .option("--json", "print one JSON object and nothing else")
+    .option("--stats", "print statistics to standard error")
+    .option("--color", "colours, also without a terminal")
+    .option("--no-color", "no colours")
+    .action(async (prompt: string | undefined, flags: GenerateFlags) => done(await generate(terminal, prompt, flags)));
+
+  withModel(program.command("inspect"))
+    .description("Show what is loaded, prove its rows exact, and time its passes by row count.")
+    .option("--quick", "probe a few passes instead of about a thousand")
+    .option("--json", "print one JSON object and nothing else")
+    .action(async (flags: InspectFlags) => done(await inspect(terminal, flags)));
+
+  return program;
+}
+
+const withModel = (command: Command): Command =>
+  command
+    .option("--model <name>", 'an embedded pair, "org/name", or a directory as ./path or /path (default: tiny-js)')
+    .addOption(new Option("--precision <name>", "weights of both models (default: int8)").choices(["int8", "fp32"]))
+    .option("--threads <n>", "threads of one operator (default: one a core, at most 4)", integer)
+    .showHelpAfterError("Try `diffuspec --help`.");
+
+const HELP = `
+Standard output gets the text, or the JSON object; everything else goes to standard error.
+
+Exit codes:
+  0    done; with --compare: the tokens are equal
+  1    failed while running; with --compare: the tokens differ
+  2    the command line is wrong
+  130  interrupted
+
+Environment:
+  NO_COLOR=1          no colours
+  DIFFUSPEC_DEBUG=1   errors with their stack
+
+Examples:
+  diffuspec generate "function add(" --max-tokens 64 --stats
+  cat prompt.js | diffuspec generate --temperature 0.7 --seed 1 --json
+  diffuspec generate "const fs = " --compare
+  diffuspec inspect`;
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("It is no number.");
+  return value;
+}
+
+function integer(text: string): number {
+  if (!/^[+-]?\d+$/.test(text)) throw new InvalidArgumentError("It is no whole number.");
+  return Number(text);
+}
+
+const collect = (text: string, before: string[] = []): string[] => [...before, text];

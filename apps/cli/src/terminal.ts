@@ -1,0 +1,36 @@
+import type { Readable, Writable } from "node:stream";
+import type { load } from "diffuspec";
+import pc from "picocolors";
+
+/** Everything the command touches; tests hand in their own. */
+export interface Terminal {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stderr: Writable & { readonly isTTY?: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Fires on an interrupt. */
+  readonly signal: AbortSignal;
+  readonly load: typeof load;
+}
+
+export type Colors = ReturnType<typeof pc.createColors>;
+
+/** The flag decides; without one, colours are for terminals, and NO_COLOR (https://no-color.org) turns them off. */
+export function colorsFor(terminal: Terminal, flag: boolean | undefined): Colors {
+  const { NO_COLOR, TERM } = terminal.env;
+  const usual = Boolean(terminal.stdout.isTTY) && !NO_COLOR && TERM !== "dumb";
+  return pc.createColors(flag ?? usual);
+}
+
+/** All of standard input. @throws what the signal's reason is, once it fires */
+export async function readAll(terminal: Terminal): Promise<string> {
+  const chunks: Buffer[] = [];
+  const stop = () => terminal.stdin.destroy();
+  terminal.signal.addEventListener("abort", stop);
+  try {
+    for await (const chunk of terminal.stdin) chunks.push(Buffer.from(chunk));
+  } finally {
+    terminal.signal.removeEventListener("abort", stop);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
