@@ -16,7 +16,7 @@ export { createDecoder, type Decoder, type DecoderOptions, defaultThreads, type 
 export type { DecoderPass } from "./pass.ts";
 export { type ProbeOptions, probeRowExact, type RowDifference, type RowExactness } from "./probe.ts";
 export { chainRequest } from "./request.ts";
-export { int64, rowRange } from "./rows.ts";
+export { exactRows, int64, rowRange } from "./rows.ts";
 export type { DecoderShape } from "./shape.ts";
 export { type RowTime, type TimeRowsOptions, timeRows } from "./time-rows.ts";
 export { probeTrunkExact } from "./trunk-probe.ts";

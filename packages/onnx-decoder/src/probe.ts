@@ -4,7 +4,7 @@ import type { Decoder } from "./decoder.ts";
 import type { DecoderPass } from "./pass.ts";
 import { differ, fill, generator, option } from "./probe-tools.ts";
 import { chainRequest } from "./request.ts";
-import { rowRange } from "./rows.ts";
+import { exactRows, rowRange } from "./rows.ts";
 
 /** The first bits that differed. */
 export interface RowDifference {
@@ -39,18 +39,19 @@ export interface ProbeOptions {
 
 /**
  * Finds out whether the results of a row depend on the rows beside it: a block of rows is computed at once and again in
- * passes of 2 rows and more, behind several lengths of cache and in buffers of several capacities. Logits and new keys
- * and values must agree in every bit, and a graph with its own argmax must follow the tie rule.
- * Passes of one row are not tried; exact decoding never makes them.
+ * smaller passes, behind several lengths of cache and in buffers of several capacities. Logits and new keys and values
+ * must agree in every bit, and a graph with its own argmax must follow the tie rule.
+ * Passes are padded to {@link exactRows}, as exact decoding pads them.
  */
 export async function probeRowExact(options: ProbeOptions): Promise<RowExactness> {
   const { decoder, effort = "quick", seed = 1 } = options;
   const { shape } = decoder;
-  const block = Math.min(options.maxRows ?? 64, shape.positions >> 1);
-  if (!Number.isInteger(block) || block < 2) throw option(`maxRows is ${options.maxRows}`);
+  const most = Math.min(options.maxRows ?? 64, shape.positions >> 1);
+  if (!Number.isInteger(most) || most < 2) throw option(`maxRows is ${options.maxRows}`);
+  const block = exactRows(most) === most ? most : most - 1;
   const random = generator(seed);
   const draw = () => Int32Array.from({ length: block }, () => Math.floor(random() * shape.vocabularySize));
-  const last = shape.positions - block;
+  const last = shape.positions - block - 1; // one row of room for padding
   const pasts = effort === "quick" ? [0, last >> 1, last] : spread(last, 5);
   const fetch = ["logits", "argmax", "new_kv"].filter((name) => decoder.outputs.has(name));
   const cache = createCache(shape);
@@ -67,10 +68,8 @@ export async function probeRowExact(options: ProbeOptions): Promise<RowExactness
       cache.reserve(cache.capacity + 1); // the parts meet another capacity than the whole
       for (const plan of effort === "quick" ? [quickPlan(past)] : thoroughPlans(block)) {
         for (const [start, count] of cut(plan, block)) {
-          const part = await decoder.run(
-            cache,
-            chainRequest(decoder, cache.length, ids.subarray(start, start + count), fetch),
-          );
+          const fed = Int32Array.from({ length: exactRows(count) }, (_, i) => ids[start + Math.min(i, count - 1)]!);
+          const part = await decoder.run(cache, chainRequest(decoder, cache.length, fed, fetch));
           checked++;
           const difference = differ(whole, part, start, count, shape);
           if (difference !== undefined)
@@ -105,21 +104,16 @@ function argmaxDifference(pass: DecoderPass, size: number, present: boolean): Ro
 }
 
 /** Sizes of consecutive passes, repeated until they fill the block. */
-const quickPlan = (past: number) => (past === 0 ? [2, 3, 5, 7, 15, 32] : [9, 21, 2, 32]);
+const quickPlan = (past: number) => (past === 0 ? [1, 3, 5, 7, 15, 33] : [9, 21, 2, 32]);
 
-const thoroughPlans = (block: number) => [
-  ...Array.from({ length: Math.min(31, block - 1) }, (_, i) => [i + 2]),
-  [(block >> 1) + 1],
-  [block - 2, 2].filter((count) => count > 1),
-];
+const thoroughPlans = (block: number) => Array.from({ length: block - 1 }, (_, i) => [i + 1]);
 
-/** Consecutive [start, count] that cover the block; a remainder of one row joins the pass before it. */
+/** Consecutive [start, count] that cover the block. */
 function cut(plan: readonly number[], block: number): [number, number][] {
   const parts: [number, number][] = [];
   for (let start = 0, i = 0; start < block; i++) {
     const count = Math.min(plan[i % plan.length]!, block - start);
-    if (count === 1) parts.at(-1)![1]++;
-    else parts.push([start, count]);
+    parts.push([start, count]);
     start += count;
   }
   return parts;

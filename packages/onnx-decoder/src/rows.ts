@@ -13,3 +13,12 @@ export function int64(values: ArrayLike<number>): BigInt64Array {
   for (let i = 0; i < values.length; i++) words[2 * i] = values[i]!;
   return out;
 }
+
+/**
+ * Rows a pass must have so that `count` of them are computed as they would be in any other pass.
+ * Matrix kernels take rows in blocks of up to 32, and a block of one row goes through a matrix-vector kernel that sums
+ * in another order. So no pass may leave a single row over: 1 becomes 2, 33 becomes 34, 65 becomes 66.
+ */
+export function exactRows(count: number): number {
+  return count % 32 === 1 ? count + 1 : count;
+}

@@ -1,3 +1,4 @@
+import { depths } from "@diffuspec/contracts";
 import { treeBias } from "./bias.ts";
 import { createCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
@@ -5,6 +6,15 @@ import type { RowExactness } from "./probe.ts";
 import { differ, fill, generator, option } from "./probe-tools.ts";
 import { chainRequest } from "./request.ts";
 import { rowRange } from "./rows.ts";
+
+/** Nodes on the trunk and on side branches. */
+const CASES = [
+  [2, 0],
+  [8, 0],
+  [8, 8],
+  [20, 36],
+] as const;
+const FETCH = ["logits", "new_kv"];
 
 /**
  * Whether a tree graph's leading trunk equals the chain graph bit for bit, side branches present or not.
@@ -20,38 +30,30 @@ export async function probeTrunkExact(options: {
   if (!tree.inputs.has("attention_bias")) throw option(`${tree.label} takes no attention bias`);
   const random = generator(seed);
   const { vocabularySize, positions } = chain.shape;
-  const trunk = Math.min(8, positions >> 2);
-  const side = Math.min(8, positions >> 2);
   const draw = (count: number) => Int32Array.from({ length: count }, () => Math.floor(random() * vocabularySize));
   const cache = createCache(chain.shape);
   let checked = 0;
   try {
-    for (const past of [0, (positions - trunk - side) >> 1]) {
+    for (const past of [0, positions >> 1]) {
       await fill(chain, cache, past, () => draw(Math.min(32, positions >> 1)));
-      const ids = draw(trunk + side);
-      const fetch = ["logits", "new_kv"];
-      const expected = await chain.run(cache, chainRequest(chain, past, ids.subarray(0, trunk), fetch));
-      for (const branches of [0, side]) {
-        const parents = Int32Array.from({ length: trunk + branches }, (_, i) =>
-          i < trunk ? i - 1 : Math.floor(random() * i),
-        );
-        const depth: number[] = [];
-        for (let i = 0; i < parents.length; i++) depth.push(i === 0 ? 0 : depth[parents[i]!]! + 1);
+      for (const [trunk, side] of CASES) {
+        const count = trunk + side;
+        if (past + count > positions) continue;
+        const ids = draw(count);
+        const parents = Int32Array.from(ids, (_, i) => (i < trunk ? i - 1 : Math.floor(random() * i)));
+        const depth = depths({ tokens: ids, parents });
+        const expected = await chain.run(cache, chainRequest(chain, past, ids.subarray(0, trunk), FETCH));
         const actual = await tree.run(cache, {
-          ids: ids.subarray(0, trunk + branches),
-          rows: rowRange(0, trunk + branches),
-          fetch,
+          ids,
+          rows: rowRange(0, count),
+          fetch: FETCH,
           bias: treeBias(parents, past),
-          positions: Int32Array.from(depth, (d) => past + d),
+          positions: depth.map((d) => past + d),
         });
         checked++;
-        const difference = differ(expected, actual, 0, trunk, chain.shape);
-        if (difference !== undefined)
-          return {
-            rowExact: false,
-            checked,
-            firstDifference: { ...difference, pastLength: past, rowCount: trunk + branches },
-          };
+        const found = differ(expected, actual, 0, trunk, chain.shape);
+        if (found !== undefined)
+          return { rowExact: false, checked, firstDifference: { ...found, pastLength: past, rowCount: count } };
       }
     }
   } finally {

@@ -11,7 +11,7 @@ import {
   type VerifyNeeds,
   validateTree,
 } from "@diffuspec/contracts";
-import { createCache, type Decoder, type DecoderPass, rowRange, treeBias } from "@diffuspec/onnx-decoder";
+import { createCache, type Decoder, type DecoderPass, exactRows, rowRange, treeBias } from "@diffuspec/onnx-decoder";
 import { createRows, fetchFor } from "./rows.ts";
 
 export interface SessionOptions {
@@ -67,8 +67,8 @@ export function createSession(options: SessionOptions): VerifierSession {
     while (cache.length < total) {
       const start = cache.length;
       const kept = Math.min(prefillChunk, total - start);
-      // A single row would take other kernels: the root, which follows anyway, keeps it company.
-      const fed = exact ? Math.max(2, kept) : kept;
+      // Where a row must be added, it is the next id, which is there: the root follows the last one kept.
+      const fed = exact ? exactRows(kept) : kept;
       const pass = await chain.run(cache, {
         ids: ids.subarray(start, start + fed),
         rows: rowRange(0, 1),
@@ -100,18 +100,21 @@ export function createSession(options: SessionOptions): VerifierSession {
     const isChain = trunk === count;
     const decoder = isChain ? chain : await options.tree();
     const fetch = fetchFor(needs, decoder.outputs, shape.vocabularySize);
-    const padded = exact && count === 1;
-    const ids = padded ? Int32Array.of(tree.tokens[0]!, tree.tokens[0]!) : tree.tokens.slice();
+    const fed = exact ? exactRows(count) : count;
+    const ids = padded(tree.tokens, fed, tree.tokens[0]!);
     const pass = await decoder.run(cache, {
       ids,
-      rows: rowRange(0, ids.length), // the padded row too: the LM head must not meet a single row either
+      rows: rowRange(0, fed), // the padding too: the LM head must not meet a single row either
       fetch,
-      ...(!isChain && { bias: treeBias(tree.parents, past), positions: depth.map((d) => past + d) }),
+      ...(!isChain && {
+        bias: treeBias(padded(tree.parents, fed, -1), past),
+        positions: padded(depth, fed, 0).map((d) => past + d),
+      }),
     });
     if (disposed) throw closed();
-    const exactRows = exact ? trunk : count;
-    pending = { tree: { tokens: ids, parents: tree.parents.slice() }, pass, exact: exactRows };
-    return createRows(pass, count, exactRows, needs, fetch, shape);
+    const provable = exact ? trunk : count;
+    pending = { tree: { tokens: ids, parents: tree.parents.slice() }, pass, exact: provable };
+    return createRows(pass, count, provable, needs, fetch, shape);
   }
 
   return {
@@ -136,6 +139,13 @@ export function createSession(options: SessionOptions): VerifierSession {
       cache.dispose();
     },
   };
+}
+
+/** A copy of `count` values, the missing ones filled in. */
+function padded(values: Int32Array, count: number, filler: number): Int32Array {
+  const out = new Int32Array(count).fill(filler);
+  out.set(values);
+  return out;
 }
 
 function checkPrompt(ids: Int32Array, vocabularySize: number, contextLength: number): void {
