@@ -1,34 +1,46 @@
-import type { Sampler } from "@diffuspec/contracts";
 import type { TopM } from "@diffuspec/lattice";
+
+export interface Coupling {
+  /** M: entries of a row. */
+  readonly top: number;
+  /** Mass under q that is kept of a row: tau of Eq. 7. */
+  readonly tau: number;
+  /** Above 0. */
+  readonly temperature: number;
+  /** Weight of the noise. The search weighs the drafter by lambda; 1 / lambda gives the noise its full weight. */
+  readonly gain: number;
+  /** The sampler's Gumbel noise for a token at the row's absolute position. */
+  readonly noise: (token: number) => number;
+}
 
 /**
  * Lets a draft follow a sampling target: the target takes argmax(ln p / T + g) with noise g that is a function of seed,
  * position and id, so a drafter that adds the same g to ln q / T agrees with it more often. What the target chose is not
  * looked at, so the output stays exact.
  *
- * Each row becomes the softmax of ln q / T + gain * g over its entries. The gain makes up for a search that weighs the
- * drafter by lambda: 1 / lambda gives the noise its full weight.
- *
- * @param position absolute index of the token of row 0
+ * Entries of the row are sorted by ln q / T + gain * g. Of this order the shortest head is kept whose mass under q reaches
+ * tau; so a flat q leaves the search a choice, however much the noise prefers one token. The rest becomes -Infinity, the
+ * padding of a lattice's table. Scores become those of a softmax over the whole row, for a search needs log-probabilities.
+ * In place.
  */
-export function couple(table: TopM, top: number, sampler: Sampler, position: number, gain: number): TopM {
-  const depth = table.logSumExp.length;
-  const ids = new Int32Array(depth * top);
-  const logits = new Float32Array(depth * top);
-  const logSumExp = new Float32Array(depth);
-  for (let i = 0; i < depth; i++) {
-    const entries = Array.from({ length: top }, (_, m) => {
-      const id = table.ids[i * top + m]!;
-      const logProb = table.logits[i * top + m]! - table.logSumExp[i]!;
-      return { id, score: logProb / sampler.temperature + gain * sampler.noise(position + i, id) };
-    }).sort((a, b) => b.score - a.score || a.id - b.id);
-    let sum = 0;
-    for (const [m, { id, score }] of entries.entries()) {
-      ids[i * top + m] = id;
-      logits[i * top + m] = score;
-      sum += Math.exp(score - entries[0]!.score);
-    }
-    logSumExp[i] = entries[0]!.score + Math.log(sum);
+export function couple({ ids, logits, logSumExp }: TopM, row: number, coupling: Coupling): void {
+  const { top, tau, temperature, gain, noise } = coupling;
+  const start = row * top;
+  const best = logits[start]!;
+  const entries = Array.from({ length: top }, (_, m) => {
+    const id = ids[start + m]!;
+    const logit = logits[start + m]!;
+    // Against the best logit: a tiny temperature then leaves one finite score, not none.
+    return { id, mass: Math.exp(logit - logSumExp[row]!), score: (logit - best) / temperature + gain * noise(id) };
+  }).sort((a, b) => b.score - a.score || a.id - b.id);
+  const highest = entries[0]!.score;
+  let sum = 0;
+  let mass = 0;
+  for (const [m, entry] of entries.entries()) {
+    ids[start + m] = entry.id;
+    logits[start + m] = mass < tau ? entry.score - highest : Number.NEGATIVE_INFINITY;
+    sum += Math.exp(entry.score - highest);
+    mass += entry.mass;
   }
-  return { ids, logits, logSumExp };
+  logSumExp[row] = Math.log(sum);
 }

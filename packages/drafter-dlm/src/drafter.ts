@@ -1,6 +1,6 @@
-import { CONTRACT_VERSION, type Drafter } from "@diffuspec/contracts";
+import { CONTRACT_VERSION, DiffuSpecError, type Drafter } from "@diffuspec/contracts";
 import { createLatticeBuilder } from "@diffuspec/lattice";
-import { createDecoder } from "@diffuspec/onnx-decoder";
+import { createDecoder, type Decoder } from "@diffuspec/onnx-decoder";
 import { createForward } from "./forward.ts";
 import { checkOptions, type DlmDrafterOptions } from "./options.ts";
 import { createSession } from "./session.ts";
@@ -10,35 +10,46 @@ import { createSession } from "./session.ts";
  * masks behind it are predicted in one pass, their candidates form a lattice (Eq. 7), and the injected search picks the
  * path or tree of it that is proposed (Eq. 8).
  *
- * @throws ERR_OPTION, ERR_MODEL_FILE_MISSING, ERR_GRAPH
+ * @throws ERR_OPTION, ERR_MODEL_FILE_MISSING, ERR_GRAPH, ERR_UNSUPPORTED. Its sessions throw ERR_CONTRACT (misuse, an id
+ * outside the vocabulary, NaN from the graph), ERR_ABORTED, ERR_CLOSED, ERR_GRAPH, and what the search throws.
  */
 export async function createDlmDrafter(options: DlmDrafterOptions): Promise<Drafter> {
-  const { steps, minMasks, coupling, name, graph } = checkOptions(options);
-  const { drafter: manifest, resolve, search, threads, vocabulary } = options;
-  const { eosIds, maskId } = manifest;
-  const latticeOptions = { ...options.lattice, eosIds, struckIds: [maskId] };
-  createLatticeBuilder(latticeOptions); // refuses bad options before anything is loaded
+  const { graph, name, ...settings } = checkOptions(options);
+  const { resolve, search, threads, vocabulary } = options;
+  createLatticeBuilder(settings.lattice); // refuses bad options before anything is loaded
   const decoder = await createDecoder({
     graph: resolve(graph),
-    shape: manifest,
+    shape: settings.manifest,
     label: graph,
     ...(threads !== undefined && { threads }),
   });
+  const fault = faultOf(decoder);
+  if (fault !== undefined) {
+    await decoder.dispose();
+    throw notADrafter(graph, fault);
+  }
   return {
     contractVersion: CONTRACT_VERSION,
     name,
     needs: {},
     ...(vocabulary && { vocabulary }),
-    open: () =>
-      createSession({
-        forward: createForward(decoder),
-        manifest,
-        builder: createLatticeBuilder(latticeOptions),
-        search,
-        steps,
-        minMasks,
-        coupling,
-      }),
+    open: () => createSession({ forward: createForward(decoder), search, ...settings }),
     dispose: () => decoder.dispose(),
   };
 }
+
+/** What a sound decoder graph lacks, or has too much of, to be a block-causal drafter's. */
+function faultOf({ inputs, outputs }: Decoder): string | undefined {
+  for (const name of ["top_ids", "top_logits", "log_sum_exp", "new_kv"])
+    if (!outputs.has(name)) return `it has no output ${name}`;
+  if (!inputs.has("attention_bias")) return "it has no input attention_bias";
+  return inputs.has("position_ids") ? "it wants position_ids" : undefined;
+}
+
+const notADrafter = (graph: string, why: string) =>
+  new DiffuSpecError({
+    code: "ERR_GRAPH",
+    what: `${graph} is not a block-causal drafter's graph`,
+    why,
+    next: "Name the drafter's own graph in the manifest.",
+  });

@@ -3,12 +3,11 @@
  *
  * @module
  * @example
- * import { createArgmaxSearch } from "@diffuspec/cps";
  * import { createDlmDrafter } from "@diffuspec/drafter-dlm";
  * const drafter = await createDlmDrafter({
  *   drafter: manifest.drafter,
  *   resolve: (file) => `model/${file}`,
- *   search: createArgmaxSearch(),
+ *   search, // a PathSearch, such as createBeamSearch({ scorer }) of @diffuspec/cps
  * });
  */
 export { createDlmDrafter } from "./drafter.ts";

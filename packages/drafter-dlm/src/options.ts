@@ -1,5 +1,5 @@
 import { DiffuSpecError, type PathSearch, type Vocabulary } from "@diffuspec/contracts";
-import type { LatticeOptions } from "@diffuspec/lattice";
+import { LATTICE_DEFAULTS, type LatticeOptions } from "@diffuspec/lattice";
 import type { DecoderShape } from "@diffuspec/onnx-decoder";
 
 /** The drafter's entry of a model manifest. */
@@ -20,19 +20,26 @@ export interface DlmManifest extends DecoderShape {
 
 export interface DlmDrafterOptions {
   readonly drafter: DlmManifest;
-  /** Path of a file of the model. */
+  /** Path of a file of the model; its external weights lie beside it. */
   readonly resolve: (file: string) => string;
   /** How a lattice becomes a draft: beam search (CPS), a best-first tree, or argmax. */
   readonly search: PathSearch;
   readonly precision?: string;
   /** Threads of one operator. */
   readonly threads?: number;
-  /** Eq. 7's tau and M_max; eosIds and struckIds are the manifest's. */
+  /** Eq. 7; maxCandidates may not exceed the manifest's `top`. The mask id is struck. */
   readonly lattice?: Pick<LatticeOptions, "tau" | "maxCandidates" | "keepEos" | "stopAt" | "targetVocabularySize">;
+  /** Ids that end a text; default the manifest's. */
+  readonly eosIds?: readonly number[];
   /** S of Eq. 5: passes per draft. */
   readonly steps?: number;
-  /** Least masks of a block: the model sees at least so many, and only the asked length is proposed. */
+  /**
+   * Least masks of a block: the model sees at least so many, and only the asked length is proposed. Blocks as long as those
+   * it was trained on draft better than short ones.
+   */
   readonly minMasks?: number;
+  /** Most tokens the model proposes in a round, whatever is asked for; default and most: the manifest's maxMasks. */
+  readonly maxLength?: number;
   /** Where the sampler is not greedy: weight of its noise against ln q / temperature. 0 drafts as if it were greedy. */
   readonly coupling?: number;
   readonly vocabulary?: Vocabulary;
@@ -40,30 +47,74 @@ export interface DlmDrafterOptions {
   readonly name?: string;
 }
 
+/** minMasks gives way to a smaller maxMasks of the manifest. */
 export const DLM_DEFAULTS = { precision: "int8", steps: 1, minMasks: 8, coupling: 2, name: "dlm" } as const;
 
-/** @throws ERR_OPTION naming the first bad option */
+const KNOWN: readonly string[] = [
+  ...["drafter", "resolve", "search", "precision", "threads", "lattice", "eosIds", "steps", "minMasks"],
+  ...["maxLength", "coupling", "vocabulary", "name"],
+];
+
+/** @throws ERR_OPTION naming the first bad option, or field of the manifest's entry */
 export function checkOptions(options: DlmDrafterOptions) {
-  const { precision = "int8", steps = 1, minMasks = 8, coupling = 2, name = "dlm" } = { ...DLM_DEFAULTS, ...options };
-  const { drafter } = options;
-  const refuse = (what: string, why: string) =>
-    new DiffuSpecError({ code: "ERR_OPTION", what, why, next: "DLM_DEFAULTS shows a valid set." });
-  const integer = (key: string, value: number, least: number, most: number) => {
-    if (!Number.isInteger(value) || value < least || value > most)
-      throw refuse(`${key} is ${value}`, `it is an integer in ${least}..${most}`);
-  };
-  integer("drafter.maxMasks", drafter.maxMasks, 1, 1023);
-  integer("drafter.top", drafter.top, 1, drafter.vocabularySize);
-  integer("drafter.maskId", drafter.maskId, 0, drafter.vocabularySize - 1);
-  integer("drafter.contextLength", drafter.contextLength, 2, drafter.positions);
+  const unknown = Object.keys(options).find((key) => !KNOWN.includes(key));
+  if (unknown !== undefined)
+    throw refuse(`The DLM drafter was given the option ${unknown}`, `its options are ${KNOWN.join(", ")}`);
+  const manifest = checkManifest(options.drafter);
+  const { precision, steps, coupling, name } = { ...DLM_DEFAULTS, ...options };
+  const { maxLength = manifest.maxMasks, minMasks = Math.min(DLM_DEFAULTS.minMasks, manifest.maxMasks) } = options;
   integer("steps", steps, 1, 64);
-  integer("minMasks", minMasks, 1, drafter.maxMasks);
+  integer("minMasks", minMasks, 1, manifest.maxMasks);
+  integer("maxLength", maxLength, 1, manifest.maxMasks);
   if (!(coupling >= 0 && coupling < Number.POSITIVE_INFINITY))
     throw refuse(`coupling is ${coupling}`, "it is a finite number >= 0");
-  const graph = drafter.graphs[precision];
-  if (graph === undefined)
-    throw refuse(`precision is ${precision}`, `the model has ${Object.keys(drafter.graphs).join(", ")}`);
+  if (typeof name !== "string" || name === "") throw refuse("name is not usable", "it is a text of its own");
+  if (typeof options.resolve !== "function") throw refuse("resolve is missing", "it turns a file name into a path");
   if (typeof options.search?.search !== "function")
     throw refuse("search is missing", "it is a PathSearch, such as createBeamSearch() of @diffuspec/cps");
-  return { precision, steps, minMasks, coupling, name, graph };
+  const graph = Object.hasOwn(manifest.graphs, precision) ? manifest.graphs[precision] : undefined;
+  if (typeof graph !== "string")
+    throw refuse(`precision is ${precision}`, `the model has ${Object.keys(manifest.graphs).join(", ")}`);
+  const lattice = {
+    ...LATTICE_DEFAULTS,
+    maxCandidates: Math.min(LATTICE_DEFAULTS.maxCandidates, manifest.top),
+    ...options.lattice,
+    eosIds: options.eosIds ?? manifest.eosIds,
+    struckIds: [manifest.maskId],
+  };
+  if (lattice.maxCandidates > manifest.top)
+    throw refuse(
+      `lattice.maxCandidates is ${lattice.maxCandidates}`,
+      `the graph names no more than ${manifest.top} candidates of a position`,
+    );
+  return { manifest, lattice, steps, minMasks, maxLength, coupling, name, graph };
 }
+
+/** The manifest is a file: nothing in it is taken on trust. Sizes of the cache are checked where it is made. */
+function checkManifest(manifest: DlmManifest): DlmManifest {
+  if (typeof manifest !== "object" || manifest === null)
+    throw refuse("drafter is missing", "it is the drafter's entry of the model's manifest");
+  integer("drafter.vocabularySize", manifest.vocabularySize, 1, 2 ** 24);
+  integer("drafter.positions", manifest.positions, 2, 2 ** 24);
+  integer("drafter.contextLength", manifest.contextLength, 2, manifest.positions);
+  integer("drafter.maskId", manifest.maskId, 0, manifest.vocabularySize - 1);
+  integer("drafter.top", manifest.top, 1, manifest.vocabularySize);
+  integer("drafter.maxMasks", manifest.maxMasks, 1, 1023);
+  if (!Array.isArray(manifest.eosIds)) throw refuse("drafter.eosIds is missing", "it is an array of token ids");
+  if (typeof manifest.graphs !== "object" || manifest.graphs === null)
+    throw refuse("drafter.graphs is missing", "it names the graph of every precision");
+  return manifest;
+}
+
+function integer(key: string, value: number, least: number, most: number): void {
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw refuse(`${key} is ${value}`, `it is an integer in ${least}..${most}`);
+}
+
+const refuse = (what: string, why: string) =>
+  new DiffuSpecError({
+    code: "ERR_OPTION",
+    what,
+    why,
+    next: "See DlmDrafterOptions and DLM_DEFAULTS of @diffuspec/drafter-dlm, and the model's manifest.",
+  });

@@ -1,6 +1,7 @@
 import {
   abortError,
   chain,
+  DiffuSpecError,
   type Draft,
   type DrafterSession,
   type DraftRequest,
@@ -8,80 +9,139 @@ import {
   type Sampler,
   type TokenTree,
 } from "@diffuspec/contracts";
-import type { LatticeBuilder } from "@diffuspec/lattice";
+import { createLatticeBuilder, type LatticeOptions, type TopM } from "@diffuspec/lattice";
 import { couple } from "./couple.ts";
 import type { Forward } from "./forward.ts";
 import type { DlmManifest } from "./options.ts";
 import { refine } from "./refine.ts";
 
-/** Rows of one pass over a prompt. */
-const CHUNK = 64;
+/** Most rows of one pass over a prompt, and most committed ids that ride along with a draft. */
+export const CHUNK = 64;
 
 export interface SessionParts {
   readonly forward: Forward;
   readonly manifest: DlmManifest;
-  readonly builder: LatticeBuilder;
+  readonly lattice: Required<LatticeOptions>;
   readonly search: PathSearch;
   readonly steps: number;
   readonly minMasks: number;
+  readonly maxLength: number;
   readonly coupling: number;
 }
 
-/** The cache holds a prefix of `known`; what is missing is fed with the next draft, or in chunks before it. */
+/**
+ * The cache holds a prefix of the committed ids. begin() keeps what it shares with the new text and fills up the rest in
+ * chunks; what is committed later is fed with the next draft. begin() has no signal: the loop gives up an aborted session,
+ * and dispose() stops it after the chunk under way.
+ *
+ * A request's head is fed as if it were committed, only not cached: if the loop commits it, the draft behind it was the
+ * draft that a fresh look would give.
+ */
 export function createSession(parts: SessionParts): DrafterSession {
-  const { forward, manifest, builder, search, steps, minMasks, coupling } = parts;
+  const { forward, manifest, search, steps, minMasks, maxLength, coupling } = parts;
+  const builder = createLatticeBuilder(parts.lattice);
+  /** For coupled tables, which are already cut by tau. */
+  const coupledBuilder = createLatticeBuilder({ ...parts.lattice, tau: 1, keepEos: false });
   let known = new Int32Array(0);
   let length = 0;
   let sampler: Sampler | undefined;
+  let busy = false;
+  let disposed = false;
 
-  async function catchUp(signal: AbortSignal): Promise<void> {
-    while (length - forward.length > CHUNK) {
-      if (signal.aborted) throw abortError(signal);
-      await forward.extend(known.slice(forward.length, forward.length + CHUNK));
+  async function alone<T>(work: () => Promise<T>): Promise<T> {
+    if (disposed) throw closed();
+    if (busy) throw misuse("a call began before the last one ended");
+    busy = true;
+    try {
+      return await work();
+    } finally {
+      busy = false;
     }
-    if (signal.aborted) throw abortError(signal);
+  }
+
+  function check(signal?: AbortSignal): void {
+    if (signal?.aborted) throw abortError(signal);
+    if (disposed) throw closed();
+  }
+
+  /** Feeds committed ids until no more than `leave` wait, in even pieces: a pass of one row would take other kernels. */
+  async function catchUp(leave: number, signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      check(signal);
+      const waiting = length - forward.length;
+      if (waiting <= leave) return;
+      const size = Math.ceil(waiting / Math.ceil(waiting / CHUNK));
+      await forward.extend(known.slice(forward.length, forward.length + size));
+    }
+  }
+
+  /** What rewrites the rows of the table before they are ranked; nothing where the sampler is greedy. */
+  function follow({ temperature, noise }: Sampler, first: number) {
+    if (!(temperature > 0 && coupling > 0)) return undefined;
+    const common = { top: manifest.top, tau: parts.lattice.tau, temperature, gain: coupling };
+    return (table: TopM, row: number) => couple(table, row, { ...common, noise: (token) => noise(first + row, token) });
+  }
+
+  async function propose({ length: asked, nodes, head: offered, signal }: DraftRequest): Promise<Draft> {
+    check(signal);
+    if (sampler === undefined) throw misuse("propose() came before begin()");
+    const root = known[length - 1]!;
+    const head = offered.slice(0, Math.min(asked, nodes));
+    const first = length + head.length;
+    const depth = Math.min(
+      Math.min(asked, nodes) - head.length,
+      maxLength,
+      manifest.maxMasks,
+      manifest.contextLength - first,
+    );
+    if (depth < 1) return { tree: chain(root, head) };
+
+    await catchUp(CHUNK, signal);
+    const { maskId, top } = manifest;
+    const adjust = follow(sampler, first);
+    const table = await refine(forward, {
+      fresh: known.slice(forward.length, length),
+      head,
+      masks: Math.min(Math.max(depth, minMasks), manifest.contextLength - first),
+      maskId,
+      steps,
+      top,
+      check: () => check(signal),
+      ...(adjust && { adjust }),
+    });
+    check(signal);
+
+    const since = performance.now();
+    const lattice = (adjust ? coupledBuilder : builder).fromTopM(table, depth, top);
+    const context = new Int32Array(first);
+    context.set(known.subarray(0, length));
+    context.set(head, length);
+    const found = await search.search({ lattice, context, nodes: nodes - head.length });
+    return {
+      tree: under(root, head, found.tree),
+      generatedLength: head.length + lattice.generatedLength,
+      searchMs: performance.now() - since,
+    };
   }
 
   return {
-    begin(start) {
-      let common = 0;
-      const most = Math.min(forward.length, start.ids.length);
-      while (common < most && known[common] === start.ids[common]) common++;
-      forward.truncate(common);
-      known = Int32Array.from(start.ids);
-      length = known.length;
-      sampler = start.sampler;
-    },
-
-    async propose({ length: asked, nodes, head, signal }: DraftRequest): Promise<Draft> {
-      const root = known[length - 1]!;
-      const room = Math.min(manifest.contextLength, manifest.positions) - length - head.length;
-      const depth = Math.min(asked - head.length, nodes - head.length, manifest.maxMasks, room);
-      if (depth < 1) return { tree: chain(root, head.subarray(0, Math.min(asked, nodes))) };
-      await catchUp(signal);
-      const masks = Math.min(Math.max(depth, minMasks), manifest.maxMasks, room);
-      const fresh = known.slice(forward.length, length);
-      const { maskId, top } = manifest;
-      const table = await refine(forward, { fresh, head, masks, maskId, steps, top });
-
-      const since = performance.now();
-      const drawn =
-        sampler && sampler.temperature > 0 && coupling > 0
-          ? couple(table, top, sampler, length + head.length, coupling)
-          : table;
-      const lattice = builder.fromTopM(drawn, depth, top);
-      const context = new Int32Array(length + head.length);
-      context.set(known.subarray(0, length));
-      context.set(head, length);
-      const found = await search.search({ lattice, context, nodes: nodes - head.length });
-      return {
-        tree: under(root, head, found.tree),
-        generatedLength: head.length + lattice.generatedLength,
-        searchMs: performance.now() - since,
-      };
-    },
-
+    begin: (start) =>
+      alone(async () => {
+        if (start.ids.length === 0) throw misuse("begin() was given no ids, and the last one is the root");
+        let common = 0;
+        const most = Math.min(forward.length, start.ids.length);
+        while (common < most && known[common] === start.ids[common]) common++;
+        forward.truncate(common);
+        known = Int32Array.from(start.ids);
+        length = known.length;
+        sampler = start.sampler;
+        // A text that leaves the model no room is never drafted for.
+        if (length < manifest.contextLength) await catchUp(1);
+      }),
+    propose: (request) => alone(() => propose(request)),
     observe({ committed }) {
+      if (disposed) throw closed();
+      if (busy || sampler === undefined) throw misuse("observe() came before begin(), or during another call");
       if (length + committed.length > known.length) {
         const larger = new Int32Array(2 * (length + committed.length));
         larger.set(known);
@@ -90,8 +150,11 @@ export function createSession(parts: SessionParts): DrafterSession {
       known.set(committed, length);
       length += committed.length;
     },
-
-    dispose: () => forward.dispose(),
+    dispose() {
+      if (disposed) return;
+      disposed = true;
+      forward.dispose();
+    },
   };
 }
 
@@ -110,3 +173,19 @@ function under(root: number, head: Int32Array, found: TokenTree): TokenTree {
   }
   return { tokens, parents };
 }
+
+const misuse = (why: string) =>
+  new DiffuSpecError({
+    code: "ERR_CONTRACT",
+    what: "A session of the DLM drafter was misused",
+    why,
+    next: "Call begin(), then propose() and observe() in turn, one at a time.",
+  });
+
+const closed = () =>
+  new DiffuSpecError({
+    code: "ERR_CLOSED",
+    what: "A session of the DLM drafter was used after dispose()",
+    why: "a disposed session holds nothing any more",
+    next: "Open a new session.",
+  });
