@@ -8,18 +8,18 @@ const tapName = (tap: Tap) => `tap_${tap}`;
 /**
  * The outputs a pass must fetch for these needs. Logits replace the graph's own argmax: one copy less.
  *
- * @throws ERR_UNSUPPORTED for a tap the graph does not have, ERR_OPTION for a topK that is no positive integer
+ * @throws ERR_UNSUPPORTED for a tap the graph does not have, ERR_OPTION for a topK outside 0..vocabularySize
  */
 export function fetchFor(needs: VerifyNeeds, outputs: ReadonlySet<string>, vocabularySize: number): string[] {
-  const { topK, taps = [] } = needs;
-  if (topK !== undefined && (!Number.isInteger(topK) || topK < 1 || topK > vocabularySize))
+  const { topK = 0, taps = [] } = needs;
+  if (!Number.isInteger(topK) || topK < 0 || topK > vocabularySize)
     throw new DiffuSpecError({
       code: "ERR_OPTION",
       what: `topK is ${topK}`,
-      why: `it is an integer in 1..${vocabularySize}`,
+      why: `it is an integer in 0..${vocabularySize}`,
       next: "Correct the drafter's needs.",
     });
-  const logits = needs.logits || topK !== undefined || !outputs.has("argmax");
+  const logits = needs.logits || topK > 0 || !outputs.has("argmax");
   const fetch = ["new_kv", logits ? "logits" : "argmax"];
   for (const tap of new Set(taps)) {
     if (!outputs.has(tapName(tap)))
@@ -66,7 +66,7 @@ export function createRows(
       return logits(row);
     },
     top(row) {
-      if (needs.topK === undefined) throw misuse("The best ids were read", "verify() was not asked for topK");
+      if (!needs.topK) throw misuse("The best ids were read", "verify() was not asked for topK");
       return topIds(logits(row), needs.topK);
     },
     tap(row, tap) {

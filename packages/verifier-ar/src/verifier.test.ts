@@ -55,8 +55,8 @@ describe.each(["int8", "fp32"] as const)("%s, exact", (precision) => {
         const session = await verifier.open();
         let ids = Array.from({ length: 1 + random(30) }, () => random(64));
         await session.prefill(Int32Array.from(ids));
-        for (let round = 0; round < 7; round++) {
-          const nodes = Math.min(1 + random(20), 96 - ids.length - 8);
+        for (let round = 0; round < 7 && ids.length < 70; round++) {
+          const nodes = 1 + random(20);
           const tree = randomTree(random, ids.at(-1)!, nodes, random(2) === 0 ? 100 : 75);
           const rows = await session.verify(tree, random(2) === 0 ? greedy : full);
           expect(rows.exact).toBe(trunkLength(tree));
@@ -171,7 +171,7 @@ describe("taps", () => {
     await expect(session.verify(chain(1, []), { logits: false, taps: [2] })).rejects.toMatchObject({
       code: "ERR_UNSUPPORTED",
     });
-    await expect(session.verify(chain(1, []), { logits: false, topK: 0 })).rejects.toMatchObject({
+    await expect(session.verify(chain(1, []), { logits: false, topK: 65 })).rejects.toMatchObject({
       code: "ERR_OPTION",
     });
     await verifier.dispose();
