@@ -6,6 +6,8 @@ import { LISTEN_DEFAULTS } from "./listen.ts";
 export interface Flags {
   readonly help: boolean;
   readonly port: number;
+  /** The name clients use: the model's name as it was typed; undefined for a path, whose model says its own. */
+  readonly modelName: string | undefined;
   /** Options of load(); what is left out takes its default there. */
   readonly load: { readonly model?: string; readonly drafter?: DrafterName; readonly threads?: number };
 }
@@ -15,7 +17,7 @@ export const HELP = `diffuspec-server: an OpenAI-compatible server on 127.0.0.1
 Usage: diffuspec-server [flags]
 
   --port N        port to listen on, 0 for any free one (default ${LISTEN_DEFAULTS.port})
-  --model NAME    name of the embedded pair, or path of a model directory (default ${LOAD_DEFAULTS.model})
+  --model NAME    name of a model, or a path that begins with ./ or / (default ${LOAD_DEFAULTS.model})
   --drafter NAME  ${DRAFTER_NAMES.join(", ")} (default ${LOAD_DEFAULTS.drafter})
   --threads N     threads of one operator (default: one a core, at most four)
   --help          this text
@@ -23,12 +25,16 @@ Usage: diffuspec-server [flags]
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong usage.
 `;
 
+const NAME = /^\w[\w.-]*(?:\/[\w.-]+)?$/;
+
 /** @throws ERR_OPTION for an unknown flag or a value that is no number where one is needed */
 export function parseFlags(args: readonly string[]): Flags {
   const { port, threads, model, drafter, help } = parsed(args);
+  const name = model ?? LOAD_DEFAULTS.model;
   return {
     help: help ?? false,
     port: port === undefined ? LISTEN_DEFAULTS.port : integer("--port", port, 0, 65_535),
+    modelName: NAME.test(name) ? name : undefined,
     load: {
       ...(model !== undefined && { model }),
       ...(drafter !== undefined && { drafter: oneOf("--drafter", drafter, DRAFTER_NAMES) }),

@@ -48,12 +48,15 @@ export async function listen(app: Pick<App, "fetch">, options: ListenOptions = {
     hostname: "host.missing",
     errorHandler: () => Response.json(badRequest("The request is malformed.").body, { status: 400 }),
   });
-  const server = createServer({ requireHostHeader: false }, (incoming, outgoing) => {
-    const { socket } = incoming;
-    unused.delete(socket);
-    outgoing.once("close", () => (closing ? socket.end() : unused.add(socket)));
-    void respond(incoming, outgoing);
-  });
+  const server = createServer(
+    { requireHostHeader: false, connectionsCheckingInterval: 5_000 },
+    (incoming, outgoing) => {
+      const { socket } = incoming;
+      unused.delete(socket);
+      outgoing.once("close", () => (closing ? socket.end() : unused.add(socket)));
+      void respond(incoming, outgoing);
+    },
+  );
   server.on("connection", (socket) => {
     unused.add(socket);
     socket.once("close", () => unused.delete(socket));

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { isDiffuSpecError } from "@diffuspec/contracts";
 import { createApp } from "./app.ts";
 import { type Flags, HELP, parseFlags } from "./flags.ts";
@@ -14,11 +13,16 @@ export interface Surroundings {
   readonly stderr: (text: string) => void;
   /** Emits SIGTERM and SIGINT; the process. */
   readonly signals: NodeJS.EventEmitter;
+  /** Time for running requests to end after the first signal; default 10,000. */
+  readonly graceMs?: number;
 }
+
+const SIGNALS = ["SIGTERM", "SIGINT"];
+const GRACE_MS = 10_000;
 
 /**
  * The command: loads, listens, prints one line with the address, and serves until a signal. The first signal lets running
- * requests end for ten seconds, a second one cuts them.
+ * requests end for graceMs, a second one cuts them.
  *
  * @returns the exit code: 0 after a signal or --help, 1 for a failure, 2 for wrong usage
  */
@@ -41,7 +45,7 @@ export async function runServer(args: readonly string[], surroundings: Surroundi
     return fail(error, isDiffuSpecError(error) && error.code === "ERR_OPTION" ? 2 : 1);
   }
   try {
-    await serveUntilSignal(model, flags.port, surroundings);
+    await serveUntilSignal(model, flags, surroundings);
     return 0;
   } catch (error) {
     return fail(error, 1);
@@ -50,22 +54,23 @@ export async function runServer(args: readonly string[], surroundings: Surroundi
   }
 }
 
-async function serveUntilSignal(model: LoadedModel, port: number, { stdout, stderr, signals }: Surroundings) {
+async function serveUntilSignal(model: LoadedModel, flags: Flags, surroundings: Surroundings): Promise<void> {
+  const { stdout, stderr, signals, graceMs = GRACE_MS } = surroundings;
   const onError = (error: unknown, id: string) => stderr(`diffuspec-server: request ${id}: ${describe(error)}\n`);
-  const server = await listen(createApp({ model, onError }), { port });
-  const stopped = nextSignal(signals);
-  stdout(`diffuspec-server: ${model.info.model} at ${server.url}/v1\n`);
+  const { port, modelName = model.info.model } = flags;
+  const server = await listen(createApp({ model, modelName, onError }), { port });
+  let stopping = false;
+  let onSignal = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    onSignal = () => {
+      resolve(server.close({ graceMs: stopping ? 0 : graceMs }));
+      stopping = true;
+    };
+  });
+  for (const name of SIGNALS) signals.on(name, onSignal);
+  stdout(`diffuspec-server: ${modelName} at ${server.url}/v1\n`);
   await stopped;
-  const closed = server.close();
-  void nextSignal(signals).then(() => server.close({ graceMs: 0 }));
-  await closed;
-}
-
-function nextSignal(signals: NodeJS.EventEmitter): Promise<unknown> {
-  const stop = new AbortController();
-  const options = { signal: stop.signal };
-  const any = Promise.race(["SIGTERM", "SIGINT"].map((name) => once(signals, name, options)));
-  return any.finally(() => stop.abort());
+  for (const name of SIGNALS) signals.off(name, onSignal);
 }
 
 const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

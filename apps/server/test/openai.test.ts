@@ -9,9 +9,9 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close({ graceMs: 0 })));
 });
 
-async function setup(script?: FakeScript, maxRetries = 0) {
+async function setup(script?: FakeScript, { maxRetries = 0, modelName = "fake" } = {}) {
   const model = createFakeModel(script);
-  const server = await listen(createApp({ model }), { port: 0 });
+  const server = await listen(createApp({ model, modelName }), { port: 0 });
   open.push(server);
   const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "unused", maxRetries });
   return { model, client };
@@ -27,6 +27,12 @@ describe("the openai client", () => {
     expect(ids).toEqual(["fake"]);
     expect((await client.models.retrieve("fake")).owned_by).toBe("diffuspec");
     await expect(client.models.retrieve("other")).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+  });
+
+  it("knows a model whose name holds a slash", async () => {
+    const { client } = await setup({}, { modelName: "org/name" });
+    expect((await client.models.retrieve("org/name")).id).toBe("org/name");
+    expect((await client.completions.create({ ...ask, model: "org/name" })).model).toBe("org/name");
   });
 
   it("completes", async () => {
@@ -108,7 +114,7 @@ describe("the openai client", () => {
 
   it("tries again after a full queue, and not after a failure", async () => {
     const errors = [modelError("ERR_OPTION", { queueFull: true }), undefined, new Error("boom")];
-    const { client, model } = await setup({ fail: (call) => errors[call] }, 2);
+    const { client, model } = await setup({ fail: (call) => errors[call] }, { maxRetries: 2 });
     expect((await client.completions.create(ask)).choices[0]!.text).toBe("one two three");
     expect(model.calls.length).toBe(2);
     await expect(client.completions.create(ask)).rejects.toBeInstanceOf(OpenAI.InternalServerError);

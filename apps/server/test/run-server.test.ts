@@ -18,6 +18,8 @@ function setup(load?: Surroundings["load"]) {
     stdout: (text) => (seen.out += text),
     stderr: (text) => (seen.err += text),
     signals,
+    // So long that a test which waits for it fails.
+    graceMs: 2 ** 30,
   };
   return { seen, signals, model, run: (...args: string[]) => runServer(args, surroundings) };
 }
@@ -28,8 +30,8 @@ describe("diffuspec-server", () => {
       const { run, seen, signals } = setup();
       const code = run("--port", "0", "--model", "tiny", "--drafter", "none", "--threads", "2");
       await until(() => seen.out !== "");
-      const url = /^diffuspec-server: fake at (http:\/\/127\.0\.0\.1:\d+\/v1)\n$/.exec(seen.out)![1]!;
-      expect((await fetch(`${url}/models`)).status).toBe(200);
+      const url = /^diffuspec-server: tiny at (http:\/\/127\.0\.0\.1:\d+\/v1)\n$/.exec(seen.out)![1]!;
+      expect((await fetch(`${url}/models/tiny`)).status).toBe(200);
       signals.emit(signal);
       expect(await code).toBe(0);
       expect(seen).toMatchObject({ err: "", disposed: 1, options: { model: "tiny", drafter: "none", threads: 2 } });
@@ -42,13 +44,14 @@ describe("diffuspec-server", () => {
     const code = run("--port", "0");
     await until(() => seen.out !== "");
     const url = /http:\S+/.exec(seen.out)![0];
-    const body = JSON.stringify({ model: "fake", prompt: "a", stream: true });
+    const body = JSON.stringify({ model: "tiny-js", prompt: "a", stream: true });
     const answer = await fetch(`${url}/completions`, { method: "POST", body });
     const text = answer.text();
     signals.emit("SIGTERM");
     signals.emit("SIGTERM");
     await expect(text).rejects.toThrow();
     expect(await code).toBe(0);
+    expect(signals.eventNames()).toEqual([]);
     await until(() => model.calls[0]!.outcome === "aborted");
   });
 
@@ -99,5 +102,11 @@ describe("diffuspec-server", () => {
 });
 
 it("leaves out of load() what was not said", () => {
-  expect(parseFlags([])).toEqual({ help: false, port: 8080, load: {} });
+  expect(parseFlags([])).toEqual({ help: false, port: 8080, modelName: "tiny-js", load: {} });
+});
+
+it("serves a model under the name that was typed, and a path under the model's own", () => {
+  const name = (model: string) => parseFlags(["--model", model]).modelName;
+  expect(["tiny-js", "org/name"].map(name)).toEqual(["tiny-js", "org/name"]);
+  expect(["./m", "../m", "/m", ".", "C:\\m", "a/b/c"].map(name)).toEqual(Array(6).fill(undefined));
 });
