@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^@diffuspec\/drafters\/(.+)$/, replacement: source("packages/drafters/src/$1/index.ts") },
       { find: /^@diffuspec\/([^/]+)$/, replacement: source("packages/$1/src/index.ts") },
+      { find: /^diffuspec\/engine$/, replacement: source("packages/diffuspec/src/engine.ts") },
       { find: /^diffuspec$/, replacement: source("packages/diffuspec/src/index.ts") },
     ],
   },

@@ -70,20 +70,22 @@ class Decoder(nn.Module):
         if rows is not None: x = x[:, rows]
         return self.norm(x) @ self.embedding.weight.t(), kv
 
-    def loss(self, ids, positions, mask, labels, weights, rows=None):
-        """Weighted mean cross-entropy; labels and weights [N] for the N = B * (T or rows) outputs. Nats."""
+    def loss(self, ids, positions, mask, labels, weights, rows=None, unlikely=False):
+        """Weighted mean of -ln p(label), or of -ln(1 - p(label)) where unlikely; labels and weights [N] for the
+        N = B * (T or rows) outputs. Nats."""
         x, tables = self.embedding(ids), rope_tables(positions)
         for block in self.blocks: x, _ = block(x, tables, mask)
         if rows is not None: x = x[:, rows]
-        return HeadLoss.apply(self.norm(x).reshape(-1, WIDTH), self.embedding.weight, labels.reshape(-1), weights.reshape(-1))
+        return HeadLoss.apply(self.norm(x).reshape(-1, WIDTH), self.embedding.weight, labels.reshape(-1), weights.reshape(-1), unlikely)
 
 
 class HeadLoss(torch.autograd.Function):
     """LM head, softmax and cross-entropy in slices that fit the cache; the gradients are made in the same visit."""
     SLICE = 512
+    MOST = 0.95   # a probability above this counts as this in -ln(1 - p), so that no token's gradient runs away
 
     @staticmethod
-    def forward(ctx, hidden, embedding, labels, weights):
+    def forward(ctx, hidden, embedding, labels, weights, unlikely):
         e, total, scale = embedding.detach().bfloat16(), 0.0, 1.0 / weights.sum()
         grad_hidden, grad_embedding = torch.empty_like(hidden), torch.zeros_like(embedding, dtype=torch.float32)
         for at in range(0, len(hidden), HeadLoss.SLICE):
@@ -95,7 +97,11 @@ class HeadLoss(torch.autograd.Function):
             p.exp_()
             z = p.sum(-1)
             w = weights[cut] * scale
-            total = total + ((z.log() - picked) * w).sum()
+            if unlikely:   # d/dz of -ln(1 - p_y) is -p_y / (1 - p_y) times that of -ln p_y
+                likely = (picked.exp() / z).clamp(max=HeadLoss.MOST)
+                total = total - ((1 - likely).log() * w).sum()
+                w = -w * likely / (1 - likely)
+            else: total = total + ((z.log() - picked) * w).sum()
             p *= (w / z)[:, None]
             p.scatter_add_(1, labels[cut, None], -w[:, None])
             g = p.bfloat16()
@@ -107,7 +113,7 @@ class HeadLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx, up):
         grad_hidden, grad_embedding = ctx.saved_tensors
-        return grad_hidden * up, grad_embedding * up, None, None
+        return grad_hidden * up, grad_embedding * up, None, None, None
 
 
 def causal_mask(length):

@@ -61,7 +61,8 @@ def batch(step):
 
 @torch.no_grad()
 def heldout_loss(count=48):
-    x = torch.stack([ids["heldout"][i * a.length:(i + 1) * a.length + 1] for i in range(0, count * 8, 8)]).to(device)
+    starts = np.linspace(0, len(ids["heldout"]) - a.length - 1, count).astype(int)
+    x = torch.stack([ids["heldout"][i:i + a.length + 1] for i in starts]).to(device)
     with autocast():
         logits = torch.cat([model(part[:, :-1], positions, mask)[0].float() for part in x.split(16)])
     return F.cross_entropy(logits.reshape(-1, VOCABULARY), x[:, 1:].reshape(-1)).item()

@@ -2,8 +2,8 @@ import { styleText } from "node:util";
 import { isDiffuSpecError } from "@diffuspec/contracts";
 import { readArguments, samplingOf } from "./arguments.ts";
 import { interleave, type Watcher } from "./interleave.ts";
-import { DEMO_METHODS, type MethodName } from "./methods.ts";
-import { loadPair, type Pair } from "./pair.ts";
+import { DEMO_METHODS } from "./methods.ts";
+import { loadPair } from "./pair.ts";
 import { HELD_OUT, readPrompts } from "./prompts.ts";
 import { report, reportTable } from "./report.ts";
 
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   const pair = await loadPair(samplingOf(given), given.threads);
   try {
     const prompts = texts.slice(0, count).map((text) => pair.engine.encode(text));
-    const watch = given.json ? {} : storyteller(pair, texts);
+    const watch = given.json ? {} : storyteller(texts);
     const trials = await interleave(pair, DEMO_METHODS, prompts, { maxTokens: given.maxTokens, watch });
     const result = report(pair, trials, DEMO_METHODS);
     process.stdout.write(given.json ? `${JSON.stringify(result)}\n` : reportTable(result, pair.sampling));
@@ -51,34 +51,27 @@ async function main(): Promise<void> {
 }
 
 /** Writes each prompt and DiffuSpec's completion as it comes; on a terminal, says meanwhile which method runs. */
-function storyteller(pair: Pair, texts: readonly string[]): Watcher {
+function storyteller(texts: readonly string[]): Watcher {
   const terminal = process.stdout.isTTY && !process.env.NO_COLOR;
-  const paint = (style: "green" | "dim", text: string) => (terminal && text ? styleText(style, text) : text);
-  let running: MethodName | undefined;
+  const write = (text: string, style?: "green" | "dim") =>
+    process.stdout.write(terminal && style && text ? styleText(style, text) : text);
   return {
     begin(prompt, method) {
-      running = method;
-      if (method === "diffuspec") process.stdout.write(`\n${paint("dim", texts[prompt]!)}`);
-      else if (terminal) process.stdout.write(paint("dim", `\r[${method}]\x1b[K`));
+      if (method === "diffuspec") write(`${terminal ? "\r\x1b[K" : ""}\n${texts[prompt]!}`, "dim");
+      else if (terminal) write(`\r[${method}]\x1b[K`, "dim");
     },
     round(method, round) {
       if (method !== "diffuspec") return;
-      const pieces = pair.engine.tokenizer.stream();
-      for (const [index, id] of round.tokens.entries())
-        process.stdout.write(paint2(index < round.accepted, pieces.push([id])));
+      for (const [index, text] of round.texts.entries()) write(text, index < round.accepted ? "green" : undefined);
+      if (round.finishReason !== null) write("\n");
     },
-    end(trial) {
-      const { ids, rounds, decodeMs } = trial.runs.diffuspec!;
-      if (terminal && running !== "diffuspec") process.stdout.write("\r\x1b[K");
-      process.stdout.write(
-        paint(
-          "dim",
-          `\n-- ${ids.length} tokens in ${rounds} passes, ${Math.round((1000 * ids.length) / decodeMs)} tokens/s --\n`,
-        ),
+    end({ runs }) {
+      const { ids, rounds, decodeMs } = runs.diffuspec!;
+      if (terminal) write("\r\x1b[K");
+      write(
+        `-- ${ids.length} tokens in ${rounds} passes, ${Math.round((1000 * ids.length) / decodeMs)} tokens/s --\n`,
+        "dim",
       );
     },
   };
-  function paint2(drafted: boolean, text: string): string {
-    return drafted ? paint("green", text) : text;
-  }
 }
