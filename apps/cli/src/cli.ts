@@ -10,14 +10,15 @@ import type { Terminal } from "./terminal.ts";
 const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
 
 /** Runs one command line and gives the exit code; prints its own errors. */
-export async function runCli(argv: readonly string[], terminal: Terminal): Promise<number> {
-  let pipeClosed = false;
+export async function runCli(argv: readonly string[], outer: Terminal): Promise<number> {
+  const readerLeft = new AbortController();
   const onPipe = (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
-    pipeClosed = true;
+    readerLeft.abort();
   };
-  terminal.stdout.on("error", onPipe);
-  terminal.stderr.on("error", onPipe);
+  outer.stdout.on("error", onPipe);
+  outer.stderr.on("error", onPipe);
+  const terminal = { ...outer, signal: AbortSignal.any([outer.signal, readerLeft.signal]) };
   let code: number = EXIT.ok;
   const program = build(terminal, (result) => {
     code = result;
@@ -28,7 +29,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     return code;
   } catch (error) {
     // The reader has seen enough: that is no failure.
-    if (pipeClosed) return EXIT.ok;
+    if (readerLeft.signal.aborted) return EXIT.ok;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const { line, code: failure } = explain(error, terminal.env);
     terminal.stderr.write(line);

@@ -173,6 +173,7 @@ function describe(
     target: part({ ...manifest.target }),
     draftModel: manifest.drafter && part(manifest.drafter),
     ngram: manifest.ngram,
+    generation: manifest.generation,
     files: Object.entries(files.manifest.files).map(([name, { bytes }]) => ({ name, bytes })),
   };
 }

@@ -1,4 +1,5 @@
 import type { FinishReason, RoundStats } from "@diffuspec/spec-loop";
+import type { GenerateOptions } from "./generate-options.ts";
 import type { DrafterName } from "./options.ts";
 
 /** The ids of one verification round, as soon as they are certain. */
@@ -77,6 +78,8 @@ export interface ModelInfo {
   readonly draftModel: PartInfo | undefined;
   /** The n-gram's file; undefined where the uniform scorer stands in. */
   readonly ngram: string | undefined;
+  /** The model's own defaults for generation; what a call says wins. */
+  readonly generation: GenerateOptions;
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
 }
 

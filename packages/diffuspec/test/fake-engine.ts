@@ -10,16 +10,28 @@ import { toLoopOptions } from "../src/generate-options.ts";
 import { type Port, serve } from "../src/host.ts";
 import type { Reply, Request } from "../src/protocol.ts";
 
+export interface FakeEngine extends Engine {
+  readonly generations: number;
+  readonly openSessions: number;
+  /** Passes so far, those of prefill included. */
+  readonly passes: number;
+}
+
 /** An engine over the fake model whose passes each yield to the event loop, as the runtime's do. */
-export function createFakeEngine(): Engine & { readonly generations: number; readonly openSessions: number } {
+export function createFakeEngine(onPass: (pass: number) => void = () => {}): FakeEngine {
   const tokenizer = createByteTokenizer();
   const verifier = createFakeVerifier({ vocabularySize: 257, contextLength: 4096, chunk: 16, peaked: 12 });
   const open = verifier.open;
+  let generations = 0;
+  let passes = 0;
   const slow = {
     ...verifier,
     open: async () => {
       const session = await open();
-      const turn = () => new Promise((resolve) => setImmediate(resolve));
+      const turn = () => {
+        onPass(++passes);
+        return new Promise((resolve) => setImmediate(resolve));
+      };
       return {
         ...session,
         get length() {
@@ -39,8 +51,10 @@ export function createFakeEngine(): Engine & { readonly generations: number; rea
       };
     },
   };
-  let generations = 0;
   return {
+    get passes() {
+      return passes;
+    },
     get generations() {
       return generations;
     },
