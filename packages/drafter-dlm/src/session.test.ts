@@ -1,7 +1,17 @@
 import { depths, validateTree } from "@diffuspec/contracts";
 import { createTreeSearch } from "@diffuspec/cps";
 import { describe, expect, test } from "vitest";
-import { committed, greedy, MANIFEST, openFake, request, sampling, spySearch, text } from "../test/fakes.ts";
+import {
+  committed,
+  createFakeForward,
+  greedy,
+  MANIFEST,
+  openFake,
+  request,
+  sampling,
+  spySearch,
+  text,
+} from "../test/fakes.ts";
 import { CHUNK } from "./session.ts";
 
 const ids = (tree: { tokens: Int32Array }) => [...tree.tokens];
@@ -162,6 +172,15 @@ describe("limits", () => {
     expect((await session.propose(request({ head: Int32Array.of(8) }))).tree.tokens).toEqual(Int32Array.of(5, 8));
   });
 
+  test("head and block share what is left of the context", async () => {
+    const manifest = { ...MANIFEST, contextLength: 24 };
+    const { session, forward } = openFake({ manifest, lattice: { ...LATTICE, eosIds: [] } });
+    await session.begin({ ids: text(20), sampler: greedy });
+    const { tree } = await session.propose(request({ head: Int32Array.of(8, 9) }));
+    expect(tree.tokens.length - 1).toBe(4);
+    expect(forward.calls.at(-1)!.block.length).toBe(2);
+  });
+
   test("a prompt beyond the drafter's context costs no pass", async () => {
     const { session, forward } = openFake({ manifest: { ...MANIFEST, contextLength: 24 } });
     await session.begin({ ids: text(100), sampler: greedy });
@@ -258,6 +277,25 @@ describe("sampling", () => {
     expect(await draft(sampling(1, 4))).toEqual(await draft(sampling(1, 4)));
     expect(await draft(sampling(1, 4))).not.toEqual(await draft(sampling(1, 5)));
     expect(await draft(sampling(1, 4), 0)).toEqual(await draft());
+  });
+
+  test("candidates are kept until their mass under q, not under the noise, reaches tau", async () => {
+    const spy = spySearch();
+    const { session } = openFake({ search: spy.search, lattice: { ...LATTICE, eosIds: [] } });
+    await session.begin({ ids: text(20), sampler: sampling(1, 4) });
+    await session.propose(request());
+    const block = new Int32Array(8).fill(1);
+    const rows = Int32Array.from(block, (_, i) => i);
+    const q = await createFakeForward().draft(text(20), new Int32Array(0), block, rows);
+    const { offsets, tokens } = spy.seen[0]!;
+    for (let i = 0; i < 6; i++) {
+      const row = q.ids.subarray(i * 8, i * 8 + 8);
+      const mass = (id: number) => Math.exp(q.logits[i * 8 + row.indexOf(id)]! - q.logSumExp[i]!);
+      const kept = tokens.slice(offsets[i], offsets[i + 1]);
+      const sum = kept.reduce((total, id) => total + mass(id), 0);
+      expect(sum >= LATTICE.tau || kept.length === LATTICE.maxCandidates).toBe(true);
+      expect(sum - mass(kept.at(-1)!)).toBeLessThan(LATTICE.tau);
+    }
   });
 
   test("the noise is that of the absolute position, behind a head too", async () => {
