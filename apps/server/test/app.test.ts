@@ -105,7 +105,7 @@ describe("POST /v1/completions", () => {
 
   it("leaves the model when the stream is cancelled, even one that is deaf to its signal", async () => {
     for (const deaf of [false, true]) {
-      const { post, model } = setup({ endless: true, deaf });
+      const { post, model, failures } = setup({ endless: true, deaf });
       const reader = (await post({ ...ask, stream: true })).body!.getReader();
       await reader.read();
       await reader.cancel();
@@ -113,6 +113,8 @@ describe("POST /v1/completions", () => {
       while (model.calls[0]!.outcome === "running") await new Promise((resolve) => setImmediate(resolve));
       expect(model.calls[0]!.outcome).toBe("aborted");
       expect(model.calls[0]!.rounds - before).toBeLessThanOrEqual(1);
+      expect(model.calls[0]!.options.signal.aborted).toBe(true);
+      expect(failures).toEqual([]);
     }
   });
 });

@@ -12,9 +12,10 @@ afterEach(async () => {
 
 async function setup(script?: FakeScript) {
   const model = createFakeModel(script);
-  const server = await listen(createApp({ model }), { port: 0 });
+  const failures: unknown[] = [];
+  const server = await listen(createApp({ model, onError: (error) => failures.push(error) }), { port: 0 });
   open.push(server);
-  return { model, server, port: Number(new URL(server.url).port) };
+  return { model, server, failures, port: Number(new URL(server.url).port) };
 }
 
 /** A socket of our own, and all it has heard so far. */
@@ -67,14 +68,15 @@ describe("a client that leaves", () => {
     await until(() => model.calls[0]!.outcome === "aborted");
   });
 
-  it("starts nothing where it left before its body was whole", async () => {
-    const { model, port } = await setup();
+  it("starts nothing, and is no failure, where it left before its body was whole", async () => {
+    const { model, port, failures } = await setup();
     const peer = dial(port);
     peer.socket.write("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{");
     await new Promise((resolve) => setTimeout(resolve, 20));
     peer.socket.destroy();
     expect(status((await until200(port)).heard)).toBe(200);
     expect(model.calls.length).toBe(1);
+    expect(failures).toEqual([]);
   });
 
   it("is not what a normal end looks like, nor the end of a connection after it", async () => {
