@@ -58,7 +58,13 @@ export function createClient(link: Link, maxQueue: number): Client {
     link.hold(
       active !== undefined || loading !== undefined || (disposing !== undefined && gone?.code !== "ERR_WORKER"),
     );
-    if (active) link.post(active.request(active.call));
+    if (!active) return;
+    try {
+      link.post(active.request(active.call));
+    } catch (cause) {
+      active.mailbox.fail(notPlain(cause));
+      next();
+    }
   }
 
   function refuseAll(error: DiffuSpecError): void {
@@ -154,6 +160,16 @@ function closedError(): DiffuSpecError {
     what: "The model is closed",
     why: "dispose() was called",
     next: "Load it again.",
+  });
+}
+
+function notPlain(cause: unknown): DiffuSpecError {
+  return new DiffuSpecError({
+    code: "ERR_OPTION",
+    what: "The call cannot be sent to the worker",
+    why: cause instanceof Error ? cause.message : String(cause),
+    next: "Pass plain data: no functions, no class instances.",
+    cause,
   });
 }
 

@@ -76,6 +76,29 @@ describe("a call", () => {
     await model.dispose();
   });
 
+  test("that cannot be sent fails alone", async () => {
+    const { model } = await open();
+    const odd = new Map([[() => 1, 1]]) as never;
+    const calls = [model.complete("x", { logitBias: odd }), model.complete("y", { maxTokens: 2 })];
+    await expect(calls[0]).rejects.toEqual(code("ERR_OPTION"));
+    expect((await calls[1]!).ids.length).toBe(2);
+    expect(() => model.session({ draftr: "dlm" } as never)).toThrow("draftr");
+    expect(() => model.session({ drafter: "magic" } as never)).toThrow("magic");
+    await model.dispose();
+  });
+
+  test("uses the ids as they were when it was made", async () => {
+    const { model } = await open();
+    const ids = Int32Array.of(1, 2, 3);
+    const expected = await model.complete(ids, { maxTokens: 5 });
+    const first = model.complete("x", { maxTokens: 20 });
+    const second = model.complete(ids, { maxTokens: 5 });
+    ids.fill(9);
+    expect((await second).ids).toEqual(expected.ids);
+    await first;
+    await model.dispose();
+  });
+
   test("of an error that is not ours becomes ERR_WORKER with its message", async () => {
     const { model } = await open();
     await expect(model.inspect()).rejects.toEqual(code("ERR_WORKER"));

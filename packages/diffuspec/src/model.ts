@@ -1,9 +1,10 @@
 import { type ChatSession, createChat } from "./chat.ts";
+import { refuseUnknown, requireOneOf } from "./checks.ts";
 import { createClient, type Link } from "./client.ts";
 import type { CompletionResult, GenerateEvent, ModelInfo } from "./events.ts";
 import { type CallOptions, checkGenerateOptions, checkPrompt, type Prompt } from "./generate-options.ts";
-import type { Inspection, InspectOptions } from "./inspection.ts";
-import { type DrafterName, type LoadOptions, resolveLoadOptions } from "./options.ts";
+import { INSPECT_DEFAULTS, type Inspection, type InspectOptions } from "./inspection.ts";
+import { DRAFTER_NAMES, type DrafterName, type LoadOptions, resolveLoadOptions } from "./options.ts";
 import type { Request } from "./protocol.ts";
 import { lastResult, type RunTask } from "./run-task.ts";
 import { startWorker } from "./worker-link.ts";
@@ -56,10 +57,11 @@ export async function loadOver(start: () => Link, options: Partial<LoadOptions> 
     checkPrompt(task.prompt);
     checkGenerateOptions(options);
     const { signal, drafter = info.drafter, ...plain } = options;
+    const prompt = typeof task.prompt === "string" ? task.prompt : task.prompt.slice();
     const request = (call: number): Request => ({
       type: "generate",
       call,
-      task: { ...task, drafter, options: plain },
+      task: { ...task, prompt, drafter, options: plain },
     });
     for await (const reply of client.call(request, signal)) {
       if (reply.type === "start") onStart?.(reply.prompt);
@@ -75,11 +77,15 @@ export async function loadOver(start: () => Link, options: Partial<LoadOptions> 
     info,
     generate,
     complete: (prompt, options) => lastResult(generate(prompt, options)),
-    session({ drafter = info.drafter } = {}) {
+    session(sessionOptions = {}) {
+      refuseUnknown("session", sessionOptions, ["drafter"]);
+      const { drafter = info.drafter } = sessionOptions;
+      requireOneOf("drafter", drafter, DRAFTER_NAMES);
       const conversation = ++conversations;
       return createChat(run, { conversation, drafter, forget: () => client.send({ type: "forget", conversation }) });
     },
     async inspect({ signal, ...options } = {}) {
+      refuseUnknown("inspect", options, Object.keys(INSPECT_DEFAULTS));
       for await (const reply of client.call((call) => ({ type: "inspect", call, options }), signal))
         if (reply.type === "inspected") return reply.inspection;
       throw new Error("unreachable: an inspection ends with its report or an error");
