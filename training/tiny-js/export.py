@@ -7,7 +7,7 @@ import torch
 from graph import Graph, Weights, store
 from model import EPSILON, HEAD_DIM, HEADS, HIDDEN, KV_HEADS, ROPE_THETA, VOCABULARY, WIDTH
 
-CONTEXT, POSITIONS, TOP, MASK, END = 512, 576, 16, 1, 0
+CONTEXT, POSITIONS, TOP, MASK, END = 512, 640, 16, 1, 0
 
 a = argparse.ArgumentParser()
 a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path)

@@ -1,0 +1,23 @@
+/**
+ * N-gram language models over token ids: estimate (modified Kneser-Ney), ARPA, a compact file, and a scorer for path search.
+ *
+ * @module
+ * @example
+ * import { createNgramScorer, estimateNgram } from "@diffuspec/ngram-scorer";
+ * const model = estimateNgram([[1, 2, 3, 1, 2, 4]], { order: 3, vocabularySize: 5 });
+ * const scorer = createNgramScorer(model);
+ * const out = new Float64Array(2);
+ * scorer.score([scorer.begin(Int32Array.of(1, 2))], Int32Array.of(3, 4), out); // ln p(3 | 1 2), ln p(4 | 1 2)
+ */
+export { type ArpaReadOptions, type ArpaWriteOptions, arpaLines, readArpa, writeArpa } from "./arpa.ts";
+export {
+  type Discounts,
+  discountsOf,
+  ESTIMATE_DEFAULTS,
+  type EstimateOptions,
+  estimateNgram,
+  FALLBACK_DISCOUNTS,
+} from "./estimate.ts";
+export { decodeNgram, encodeNgram } from "./file.ts";
+export { type Level, logProb, MAX_ORDER, type NgramModel } from "./model.ts";
+export { createNgramScorer, createUniformScorer, type NgramState } from "./scorer.ts";
