@@ -1,13 +1,15 @@
-import { DiffuSpecError, type Drafter, type PathSearch, type Tokenizer } from "@diffuspec/contracts";
+import { type CausalScorer, DiffuSpecError, type Drafter, type PathSearch, type Tokenizer } from "@diffuspec/contracts";
 import { createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffuspec/cps";
 import { createDlmDrafter, type DlmManifest } from "@diffuspec/drafter-dlm";
 import { createPromptLookup } from "@diffuspec/drafters/prompt-lookup";
 import { createRecycling } from "@diffuspec/drafters/recycling";
+import { createNgramScorer, createUniformScorer, type NgramModel } from "@diffuspec/ngram-scorer";
 import type { OnnxVerifier } from "@diffuspec/verifier-ar";
 import { defined } from "./checks.ts";
-import { DRAFTER_NAMES, type DrafterName, type EngineOptions } from "./options.ts";
+import { openNgram } from "./ngram.ts";
+import { createNgramDrafter } from "./ngram-drafter.ts";
+import { DRAFTER_NAMES, type DrafterName, type EngineOptions, type SearchOption } from "./options.ts";
 import type { Pair } from "./pair.ts";
-import { openScorer } from "./scorer.ts";
 
 export interface Drafters {
   /** The drafters this model has the files for. */
@@ -51,10 +53,19 @@ export function createDrafters(parts: {
     });
   }
 
+  let ngram: Promise<NgramModel | undefined> | undefined;
+  const theNgram = () => {
+    ngram ??= openNgram(pair);
+    return ngram;
+  };
+
+  /** Eq. 8 with the model's n-gram; without one the drafter alone decides. */
   async function cps(): Promise<PathSearch> {
-    const { search } = settings;
-    const common = { scorer: await openScorer(pair), eosIds: pair.manifest.target.eosIds };
-    return search === "tree" ? createTreeSearch(common) : createBeamSearch({ ...common, ...defined(search) });
+    const { eosIds } = pair.manifest.target;
+    const model = await theNgram();
+    return model
+      ? searchWith({ scorer: createNgramScorer(model), eosIds }, settings.search)
+      : searchWith({ scorer: createUniformScorer(verifier.vocabularySize), eosIds }, settings.search);
   }
 
   async function make(name: DrafterName): Promise<Drafter | undefined> {
@@ -68,7 +79,9 @@ export function createDrafters(parts: {
         return createPromptLookup();
       case "recycling":
         return createRecycling({ vocabularySize: verifier.vocabularySize });
-      default:
+      case "ngram":
+        return createNgramDrafter({ model: (await theNgram())!, endIds: pair.manifest.target.eosIds });
+      case "none":
         return undefined;
     }
   }
@@ -90,6 +103,13 @@ export function createDrafters(parts: {
       for (const result of all) if (result.status === "fulfilled") await result.value?.dispose?.();
     },
   };
+}
+
+function searchWith<State>(
+  common: { scorer: CausalScorer<State>; eosIds: readonly number[] },
+  search: SearchOption,
+): PathSearch {
+  return search === "tree" ? createTreeSearch(common) : createBeamSearch({ ...common, ...defined(search) });
 }
 
 function unavailable(name: DrafterName, model: string, available: readonly DrafterName[]): DiffuSpecError {

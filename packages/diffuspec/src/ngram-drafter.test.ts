@@ -1,44 +1,56 @@
-import type { CausalScorer } from "@diffuspec/contracts";
-import { complete } from "@diffuspec/spec-loop";
-import { createFakeVerifier, drafterConformance } from "@diffuspec/testkit";
+import { estimateNgram, logProb, type NgramModel } from "@diffuspec/ngram-scorer";
+import { complete, createSampler } from "@diffuspec/spec-loop";
+import { createFakeVerifier, drafterConformance, plainDecode } from "@diffuspec/testkit";
 import { describe, expect, test } from "vitest";
+import { createGreedyNext } from "./greedy-ngram.ts";
 import { createNgramDrafter } from "./ngram-drafter.ts";
 
-/** Knows exactly what a target of order 1 would say. */
-function oracle(verifier: ReturnType<typeof createFakeVerifier>): CausalScorer<number> {
-  return {
-    name: "oracle",
-    begin: (context) => context[context.length - 1]!,
-    advance: (_, token) => token,
-    score: (states, candidates, out) => {
-      const logits = verifier.model.logits([states[0]!]);
-      candidates.forEach((id, c) => {
-        out[c] = logits[id]!;
-      });
-    },
+const VOCABULARY = 12;
+
+function randomModel(seed: number, order: number): NgramModel {
+  let state = seed;
+  const random = () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return state / 2 ** 32;
   };
+  const text = Array.from({ length: 400 }, () => Math.floor(random() ** 2 * VOCABULARY));
+  return estimateNgram([text], { order, vocabularySize: VOCABULARY });
 }
 
-const verifier = createFakeVerifier({ order: 1 });
-const make = () => createNgramDrafter({ scorer: oracle(verifier), vocabularySize: 32, endIds: [] });
-
-test("a scorer that is right is always accepted", async () => {
-  const { totals, tokens } = await complete({ verifier, drafter: make() }, [3, 4], { maxTokens: 45 });
-  expect(totals.accepted).toBe(totals.drafted);
-  expect(totals.rounds).toBe(5);
-  expect(tokens.length).toBe(45);
+test.each([1, 2, 3, 4])("the greedy next id of order %i is the argmax of all conditionals", (order) => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const model = randomModel(seed, order);
+    const next = createGreedyNext(model);
+    for (let a = 0; a < VOCABULARY; a++)
+      for (let b = 0; b < VOCABULARY; b++) {
+        const context = [b, a, b];
+        const best = Math.max(...Array.from({ length: VOCABULARY }, (_, id) => logProb(model, context, id)));
+        expect(logProb(model, context, next(context))).toBeCloseTo(best, 5);
+      }
+  }
 });
 
-test("the draft ends with an end of text", async () => {
-  const ends = verifier.model.logits([7]);
-  const end = ends.indexOf(Math.max(...ends));
-  const drafter = createNgramDrafter({ scorer: oracle(verifier), vocabularySize: 32, endIds: [end] });
-  const session = await drafter.open();
-  await session.begin({ ids: Int32Array.of(7), sampler: undefined as never });
-  const request = { length: 9, nodes: 9, head: new Int32Array(0), signal: new AbortController().signal };
-  expect([...(await session.propose(request)).tree.tokens]).toEqual([7, end]);
+test("a model that knows the target is accepted, and the output is the target's own", async () => {
+  const verifier = createFakeVerifier({ order: 1, vocabularySize: VOCABULARY });
+  const sampler = createSampler({}, VOCABULARY);
+  const { tokens: text } = await plainDecode(verifier, [3], sampler, { maxTokens: 60 });
+  const model = estimateNgram([[3, ...text]], { order: 2, vocabularySize: VOCABULARY });
+  const { totals, tokens } = await complete({ verifier, drafter: createNgramDrafter({ model, endIds: [] }) }, [3], {
+    maxTokens: 45,
+  });
+  expect([...tokens]).toEqual(text.slice(0, 45));
+  expect(totals.rounds).toBe(5);
+});
+
+test("the draft ends with an end of text, and begins with the head", async () => {
+  const model = estimateNgram([[7, 1, 7, 1, 7, 1, 2, 5]], { order: 2, vocabularySize: VOCABULARY });
+  const session = await createNgramDrafter({ model, endIds: [1] }).open();
+  await session.begin({ ids: Int32Array.of(9), sampler: undefined as never });
+  const request = { length: 9, nodes: 9, head: Int32Array.of(4, 7), signal: new AbortController().signal };
+  expect([...(await session.propose(request)).tree.tokens]).toEqual([9, 4, 7, 1]);
 });
 
 describe("conformance", () => {
-  for (const { name, run } of drafterConformance(make)) test(name, run);
+  const model = estimateNgram([[1, 2, 3, 1, 2, 4]], { order: 3, vocabularySize: 32 });
+  for (const { name, run } of drafterConformance(() => createNgramDrafter({ model, endIds: [] }))) test(name, run);
 });

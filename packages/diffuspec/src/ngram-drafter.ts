@@ -1,74 +1,61 @@
 import {
   abortError,
-  argmax,
-  type CausalScorer,
   CONTRACT_VERSION,
   chain,
   DiffuSpecError,
   type Drafter,
   type DrafterSession,
 } from "@diffuspec/contracts";
-
-/** Context handed to the scorer, in ids; far more than any n-gram looks at. */
-const WINDOW = 16;
+import { MAX_ORDER, type NgramModel } from "@diffuspec/ngram-scorer";
+import { createGreedyNext } from "./greedy-ngram.ts";
 
 /**
- * A left-to-right scorer as a drafter of its own: always its most probable next token. What DiffuSpec has to beat with
- * the same n-gram. Asks for the whole vocabulary at every step, so it is for n-grams, not for networks.
+ * An n-gram as a drafter of its own: always its most probable next id. What DiffuSpec has to beat with the same n-gram.
  *
  * @param endIds ids that end a text; the draft ends with the first one
  */
-export function createNgramDrafter<State>(options: {
-  readonly scorer: CausalScorer<State>;
-  readonly vocabularySize: number;
+export function createNgramDrafter(options: {
+  readonly model: NgramModel;
   readonly endIds: readonly number[];
 }): Drafter {
-  const { scorer, vocabularySize, endIds } = options;
-  const all = Int32Array.from({ length: vocabularySize }, (_, id) => id);
-  const scores = new Float64Array(vocabularySize);
+  const next = createGreedyNext(options.model);
   return {
     contractVersion: CONTRACT_VERSION,
     name: "ngram",
     needs: {},
-    open(): DrafterSession {
-      let context: number[] | undefined;
-      const running = () => {
-        if (context) return context;
-        throw new DiffuSpecError({
-          code: "ERR_CONTRACT",
-          what: "A session of the drafter ngram was used",
-          why: "it has not begun, or it is disposed",
-          next: "Call begin() first.",
-        });
-      };
-      const push = (ids: Int32Array) => {
-        context = [...running(), ...ids].slice(-WINDOW);
-      };
-      return {
-        begin({ ids }) {
-          context = Array.from(ids.subarray(-WINDOW));
-        },
-        async propose({ length, nodes, head, signal }) {
-          const known = running();
-          const most = Math.min(length, nodes);
-          const path = Array.from(head.subarray(0, most));
-          let state = (await scorer.begin(Int32Array.from([...known, ...path]))) as State;
-          while (path.length < most && !endIds.includes(path[path.length - 1] ?? -1)) {
-            if (signal.aborted) throw abortError(signal);
-            await scorer.score([state], all, scores);
-            const next = argmax(scores);
-            path.push(next);
-            state = scorer.advance(state, next);
-          }
-          return { tree: chain(known[known.length - 1]!, path) };
-        },
-        observe({ committed }) {
-          push(committed);
-        },
-        dispose() {
-          context = undefined;
-        },
-      };
+    open: () => openSession(next, options.endIds),
+  };
+}
+
+function openSession(next: (context: readonly number[]) => number, endIds: readonly number[]): DrafterSession {
+  let context: number[] | undefined;
+  const running = () => {
+    if (context) return context;
+    throw new DiffuSpecError({
+      code: "ERR_CONTRACT",
+      what: "A session of the drafter ngram was used",
+      why: "it has not begun, or it is disposed",
+      next: "Call begin() first.",
+    });
+  };
+  return {
+    begin({ ids }) {
+      context = Array.from(ids.subarray(-MAX_ORDER));
+    },
+    propose({ length, nodes, head, signal }) {
+      if (signal.aborted) throw abortError(signal);
+      const known = running();
+      const most = Math.min(length, nodes);
+      const path = Array.from(head.subarray(0, most));
+      while (path.length < most && !endIds.includes(path[path.length - 1] ?? -1))
+        path.push(next([...known, ...path].slice(-MAX_ORDER)));
+      return { tree: chain(known[known.length - 1]!, path) };
+    },
+    observe({ committed }) {
+      context = [...running(), ...committed].slice(-MAX_ORDER);
+    },
+    dispose() {
+      context = undefined;
     },
   };
 }
