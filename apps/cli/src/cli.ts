@@ -1,5 +1,4 @@
 import { createRequire } from "node:module";
-import { abortError } from "@diffuspec/contracts";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { DRAFTER_NAMES } from "diffuspec";
 import { EXIT, explain } from "./exit.ts";
@@ -24,8 +23,7 @@ export async function runCli(argv: readonly string[], outer: Terminal): Promise<
     code = result;
   });
   try {
-    // Loading cannot be interrupted; the command still ends at once.
-    await Promise.race([program.parseAsync([...argv], { from: "user" }), aborted(terminal.signal)]);
+    await program.parseAsync([...argv], { from: "user" });
     return code;
   } catch (error) {
     // The reader has seen enough: that is no failure.
@@ -35,12 +33,6 @@ export async function runCli(argv: readonly string[], outer: Terminal): Promise<
     terminal.stderr.write(line);
     return failure;
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(abortError(signal)));
-  });
 }
 
 function build(terminal: Terminal, done: (code: number) => void): Command {

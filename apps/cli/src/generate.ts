@@ -46,9 +46,9 @@ export async function generate(
 ): Promise<number> {
   const drafter = chosenDrafter(flags);
   const prompt = await readPrompt(terminal, argument);
-  if (terminal.signal.aborted) throw abortError(terminal.signal);
   const model = await terminal.load({ ...modelOptions(flags), drafter });
   try {
+    if (terminal.signal.aborted) throw abortError(terminal.signal);
     const options: CallOptions = { ...pick(flags), signal: terminal.signal };
     return await (flags.compare ? compare : single)({ terminal, model, prompt, options, flags, drafter });
   } finally {

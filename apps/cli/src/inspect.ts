@@ -12,9 +12,9 @@ export interface InspectFlags extends ModelFlags {
 
 /** `diffuspec inspect`: loads in tolerant mode, so that a graph that exact mode would refuse can be looked at. */
 export async function inspect(terminal: Terminal, flags: InspectFlags): Promise<number> {
-  if (terminal.signal.aborted) throw abortError(terminal.signal);
   const model = await terminal.load({ ...modelOptions(flags), drafter: "none", exactness: "tolerant" });
   try {
+    if (terminal.signal.aborted) throw abortError(terminal.signal);
     const inspection = await model.inspect({ thorough: !flags.quick, signal: terminal.signal });
     if (flags.json) printJson(terminal, inspection);
     else terminal.stdout.write(describe(inspection));

@@ -4,14 +4,14 @@ import { runCli } from "./cli.ts";
 
 const controller = new AbortController();
 const interrupt = () => {
-  // A second one does not wait for the pass to end.
+  // A second one does not wait: not for loading, which cannot be interrupted, nor for the pass to end.
   if (controller.signal.aborted) process.exit(130);
   controller.abort();
 };
 process.on("SIGINT", interrupt);
 process.on("SIGTERM", interrupt);
 
-const code = await runCli(process.argv.slice(2), {
+process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
@@ -19,6 +19,3 @@ const code = await runCli(process.argv.slice(2), {
   signal: controller.signal,
   load,
 });
-// What loads while it is interrupted would keep the process alive.
-if (controller.signal.aborted) process.exit(code);
-process.exitCode = code;

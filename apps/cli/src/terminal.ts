@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import { abortError } from "@diffuspec/contracts";
 import type { load } from "diffuspec";
 import pc from "picocolors";
 
@@ -22,13 +23,15 @@ export function colorsFor(terminal: Terminal, flag: boolean | undefined): Colors
   return pc.createColors(flag ?? usual);
 }
 
-/** All of standard input. @throws what the signal's reason is, once it fires */
+/** All of standard input. @throws ERR_ABORTED once the signal fires */
 export async function readAll(terminal: Terminal): Promise<string> {
   const chunks: Buffer[] = [];
   const stop = () => terminal.stdin.destroy();
   terminal.signal.addEventListener("abort", stop);
   try {
     for await (const chunk of terminal.stdin) chunks.push(Buffer.from(chunk));
+  } catch (error) {
+    throw terminal.signal.aborted ? abortError(terminal.signal) : error;
   } finally {
     terminal.signal.removeEventListener("abort", stop);
   }

@@ -129,11 +129,12 @@ describe.skipIf(missing)(`generate${missing ? ` (skipped: ${missing})` : ""}`, (
     expect(json.drafted.ids).toEqual(json.plain.ids);
   });
 
-  test("--stop cuts", async () => {
-    const { stdout } = await run(["for (let i = 0; i < ", "--stop", ";", "--max-tokens", "30", "--json"]);
-    const { text, finishReason } = JSON.parse(stdout);
-    expect(text).not.toContain(";");
-    expect(finishReason).toBe("stop");
+  test("--stop cuts, and may be given twice", async () => {
+    const flags = ["for (let i = 0; i < ", "--max-tokens", "30", "--json"];
+    const whole: string = JSON.parse((await run(flags)).stdout).text;
+    const word = whole.slice(5, 8);
+    const cut = JSON.parse((await run([...flags, "--stop", "never to be found", "--stop", word])).stdout);
+    expect(cut).toMatchObject({ text: whole.slice(0, whole.indexOf(word)), finishReason: "stop" });
   });
 
   test("values out of range are bad usage", async () => {

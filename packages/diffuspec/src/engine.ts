@@ -53,7 +53,9 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
   const drafters = createDrafters({ pair, tokenizer, verifier, settings });
   try {
     drafters.require(settings.drafter);
+    settings.onProgress?.({ phase: "drafter", done: 0, total: 1 });
     await drafters.get(settings.drafter);
+    settings.onProgress?.({ phase: "drafter", done: 1, total: 1 });
   } catch (error) {
     await verifier.dispose();
     throw error;

@@ -18,8 +18,10 @@ type OpenEngine = (
 /**
  * Answers requests with one engine. Messages are read between the passes of the runtime, which yields to the event loop
  * once per pass: an abort is therefore seen within one round, also during prefill.
+ *
+ * @param finished called when a load, generate or inspect has ended, before its last reply
  */
-export function serve(port: Port, open: OpenEngine): void {
+export function serve(port: Port, open: OpenEngine, finished: () => void = () => {}): void {
   let engine: Engine | undefined;
   let running: { call: number; abort: AbortController } | undefined;
   const conversations = new Map<string, Promise<EngineSession>>();
@@ -35,7 +37,7 @@ export function serve(port: Port, open: OpenEngine): void {
   };
 
   async function load(options: Extract<Request, { type: "load" }>["options"]): Promise<void> {
-    engine = await open(options, (progress) => port.postMessage({ type: "progress", progress }));
+    engine = await open(options, (progress) => port.postMessage({ type: "progress", progress })).finally(finished);
     port.postMessage({ type: "ready", info: engine.info });
   }
 
@@ -62,6 +64,7 @@ export function serve(port: Port, open: OpenEngine): void {
       (error: unknown): Reply => ({ type: "error", call, error: packError(error) }),
     );
     running = undefined;
+    finished();
     port.postMessage(reply);
   }
 

@@ -13,7 +13,7 @@ export type LengthControllerOption = "adl-paper" | "adl" | "cost-aware" | { read
 /** How a lattice becomes a draft: Eq. 8's beam search (lambda weighs the n-gram), or the best-first tree. */
 export type SearchOption = { readonly lambda?: number; readonly beam?: number } | "tree";
 
-/** A step of loading; `done` and `total` count files. */
+/** A step of loading: its beginning (done 0) and its end. */
 export interface LoadProgress {
   readonly phase: "files" | "target" | "drafter";
   readonly done: number;

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Link } from "./client.ts";
-import { type Reply, workerError } from "./protocol.ts";
+import { guardExit } from "./exit-guard.ts";
+import { type Reply, type Request, workerError } from "./protocol.ts";
 
 /**
  * Starts the worker thread. It does not keep the process alive until it is told to hold.
@@ -10,13 +11,21 @@ import { type Reply, workerError } from "./protocol.ts";
  * @throws ERR_WORKER where the build is missing
  */
 export function startWorker(): Link {
-  const worker = new Worker(workerFile(), { name: "diffuspec" });
+  const file = workerFile();
+  let running = -1;
+  const guard = guardExit(() => worker.postMessage({ type: "abort", call: running } satisfies Request));
+  const worker = new Worker(file, { name: "diffuspec", workerData: guard.calls });
+  worker.once("exit", () => guard.release());
   let crash: Error | undefined;
   worker.on("error", (error) => {
     crash = error;
   });
   return {
-    post: (request) => worker.postMessage(request),
+    post(request) {
+      worker.postMessage(request);
+      if (request.type === "load" || request.type === "generate" || request.type === "inspect") guard.raise();
+      if ("call" in request) running = request.call;
+    },
     onReply: (listener) => void worker.on("message", (reply: Reply) => listener(reply)),
     onGone: (listener) => void worker.once("exit", () => listener(crash)),
     hold: (alive) => (alive ? worker.ref() : worker.unref()),

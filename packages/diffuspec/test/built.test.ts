@@ -94,6 +94,26 @@ describe.skipIf(missingModel)(`the built worker${missingModel ? ` (skipped: ${mi
         .then(({ ids }) => console.log(ids.length));`;
     expect((await node(process.execPath, ["-e", script], { cwd: root })).stdout).toBe("3\n");
   });
+
+  test("survives process.exit() in the middle of a pass, of a load, and of a thrown error", async () => {
+    const script = (then: string) => `
+      const { load } = require("diffuspec");
+      (async () => {
+        const loading = load({ model: ${JSON.stringify(modelDirectory)} });
+        ${then}
+      })();`;
+    const endings = [
+      "setTimeout(() => process.exit(7), 100); await loading;",
+      "for await (const _ of (await loading).generate('x', { maxTokens: 400, minTokens: 400 })) process.exit(7);",
+      "for await (const _ of (await loading).generate('x', { maxTokens: 400, minTokens: 400 })) setImmediate(() => { process.exitCode = 7; throw new Error('own'); });",
+    ];
+    for (const ending of endings)
+      for (let i = 0; i < 3; i++) {
+        const result = await node(process.execPath, ["-e", script(ending)], { cwd: root }).catch((error) => error);
+        expect([7, 1]).toContain(result.code);
+        expect(result.stderr).not.toContain("terminate");
+      }
+  });
 });
 
 describe.skipIf(missingModel)("a model that is not what it says", () => {
