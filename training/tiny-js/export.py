@@ -12,7 +12,7 @@ CONTEXT, POSITIONS, TOP, MASK, END = 512, 640, 16, 1, 0
 a = argparse.ArgumentParser()
 a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path)
 a.add_argument("--target", default="target.pt"); a.add_argument("--drafter", default="drafter.pt")
-a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="3gram.bin"); a.add_argument("--name", default="diffuspec/tiny-js")
+a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="3gram.bin"); a.add_argument("--name", default="diffuspec/tiny-js"); a.add_argument("--penalty", type=float, default=1.1)
 a = a.parse_args()
 a.out.mkdir(parents=True, exist_ok=True)
 shape = {"vocabularySize": VOCABULARY, "width": WIDTH, "heads": HEADS, "kvHeads": KV_HEADS, "headDim": HEAD_DIM, "hidden": HIDDEN,
@@ -24,6 +24,9 @@ def load(name):
     return state, 1 + max(int(k.split(".")[1]) for k in state if k.startswith("blocks."))
 
 
+def count(state): return sum(v.numel() for v in state.values())
+
+
 def write(weights, layers, precision, file, bias, positions, head, taps):
     graph = Graph(weights, shape, precision)
     graph.decoder(layers, bias, positions, taps)
@@ -32,17 +35,17 @@ def write(weights, layers, precision, file, bias, positions, head, taps):
     return file
 
 
-manifest = {"format": 1, "name": a.name, "licence": "MIT", "tokenizer": "tokenizer.json"}
+manifest = {"format": 1, "name": a.name, "licence": "MIT", "tokenizer": "tokenizer.json", "generation": {"repetitionPenalty": a.penalty}}
 state, layers = load(a.target)
 weights = Weights(a.out / "target.bin"); store(weights, state, layers)
-manifest["target"] = {**shape, "layers": layers, "contextLength": CONTEXT, "eosIds": [END], "bosId": END, "graphs": {
+manifest["target"] = {**shape, "layers": layers, "parameters": count(state), "contextLength": CONTEXT, "eosIds": [END], "bosId": END, "graphs": {
     precision: {kind: write(weights, layers, precision, f"target.{precision}.{kind}.onnx", kind == "tree" and "causal", kind == "tree", Graph.target_head, True)
                 for kind in ("chain", "tree")} for precision in ("int8", "fp32")}}
 weights.file.close()
 state, layers = load(a.drafter)
 if a.drafter_layers: layers = a.drafter_layers
 weights = Weights(a.out / "drafter.bin"); store(weights, state, layers)
-manifest["drafter"] = {**shape, "layers": layers, "contextLength": CONTEXT, "maskId": MASK, "eosIds": [END], "top": TOP, "maxMasks": 32, "graphs": {
+manifest["drafter"] = {**shape, "layers": layers, "parameters": count(state), "contextLength": CONTEXT, "maskId": MASK, "eosIds": [END], "top": TOP, "maxMasks": 32, "graphs": {
     precision: write(weights, layers, precision, f"drafter.{precision}.onnx", "open", False, lambda g: g.drafter_head(MASK, TOP), False) for precision in ("int8", "fp32")}}
 weights.file.close()
 shutil.copy(a.work / "tokenizer.json", a.out)

@@ -1,0 +1,87 @@
+import type { Rows, Verifier } from "@diffuspec/contracts";
+import { createSampler, openSession } from "@diffuspec/spec-loop";
+import { createFakeVerifier, oracleDrafter, plainDecode } from "@diffuspec/testkit";
+import type { Engine } from "diffuspec/engine";
+import { expect, test } from "vitest";
+import { interleave } from "../src/interleave.ts";
+import type { Pair } from "../src/pair.ts";
+import { report } from "../src/report.ts";
+
+const honest = createFakeVerifier({ vocabularySize: 50, seed: 3, contextLength: 300, eosIds: [] });
+
+/** A target that, seen through drafts, says another token in every fifth pass. */
+function corrupted(verifier: Verifier): Verifier {
+  return {
+    ...verifier,
+    async open() {
+      const session = await verifier.open();
+      let passes = 0;
+      return {
+        get length() {
+          return session.length;
+        },
+        prefill: (ids, options) => session.prefill(ids, options),
+        commit: (path) => session.commit(path),
+        dispose: () => session.dispose(),
+        async verify(tree, needs): Promise<Rows> {
+          const rows = await session.verify(tree, needs);
+          const wrong = ++passes % 5 === 0;
+          return {
+            count: rows.count,
+            exact: rows.exact,
+            argmax: (row) => (wrong ? (rows.argmax(row) + 1) % verifier.vocabularySize : rows.argmax(row)),
+            logits: (row) => rows.logits(row),
+            top: (row) => rows.top(row),
+            tap: (row, tap) => rows.tap(row, tap),
+          };
+        },
+      };
+    },
+  };
+}
+
+function pairOver(drafted: Verifier): Pair {
+  const sampler = createSampler({}, 50);
+  const engine = {
+    openSession: async ({ drafter }: { drafter: string }) =>
+      drafter === "none"
+        ? openSession({ verifier: honest })
+        : openSession({ verifier: drafted, drafter: oracleDrafter(honest.model) }),
+  } as unknown as Engine;
+  return {
+    name: "fake",
+    engine,
+    sampling: {},
+    sampler,
+    plain: {
+      precision: "fp32",
+      decode: async (ids, { maxTokens }) => ({
+        ids: Int32Array.from((await plainDecode(honest, ids, sampler, { maxTokens })).tokens),
+        prefillMs: 1,
+        decodeMs: 1,
+      }),
+      dispose: async () => {},
+    },
+    dispose: async () => {},
+  };
+}
+
+const names = ["ar", "arExact", "diffuspec"] as const;
+const prompts = [Int32Array.of(1, 2, 3), Int32Array.of(4, 5)];
+
+test("an honest target is identical, and the figures are those of the runs", async () => {
+  const pair = pairOver(honest);
+  const trials = await interleave(pair, names, prompts, { maxTokens: 40, repeats: 2 });
+  const result = report(pair, trials, names);
+  expect(result).toMatchObject({ identical: true, prompts: 4, tokens: 160 });
+  expect(result.arExact.meanAcceptedTokens).toBe(1);
+  expect(result.diffuspec.meanAcceptedTokens).toBeGreaterThan(2);
+});
+
+test("a corrupted verifier turns identical false and names the place", async () => {
+  const pair = pairOver(corrupted(honest));
+  const trials = await interleave(pair, names, prompts, { maxTokens: 40 });
+  const result = report(pair, trials, names);
+  expect(result.identical).toBe(false);
+  expect(result.differing?.[0]).toMatchObject({ method: "diffuspec", prompt: 0, at: expect.any(Number) });
+});
