@@ -18,39 +18,59 @@ export interface Stream {
   readonly left: Uint32Array;
 }
 
-export function concatenate(sequences: Iterable<ArrayLike<number>>, check: (id: number) => void): Stream {
+/** Ids put before and after every sequence. */
+export interface Boundaries {
+  readonly begin?: number;
+  readonly end?: number;
+}
+
+/** @param check throws for an id that a sequence may not hold */
+export function concatenate(
+  sequences: Iterable<ArrayLike<number>>,
+  { begin, end }: Boundaries,
+  check: (id: number) => void,
+): Stream {
   let ids = new Uint32Array(1 << 16);
   let left = new Uint32Array(1 << 16);
   let length = 0;
+  const marks = (begin === undefined ? 0 : 1) + (end === undefined ? 0 : 1);
   for (const sequence of sequences) {
-    if (length + sequence.length > ids.length) {
-      ids = grown(ids, 2 * (length + sequence.length));
+    const stop = length + sequence.length + marks;
+    if (stop > ids.length) {
+      ids = grown(ids, 2 * stop);
       left = grown(left, ids.length);
     }
+    const put = (id: number) => {
+      left[length] = stop - length;
+      ids[length++] = id;
+    };
+    if (begin !== undefined) put(begin);
     for (let i = 0; i < sequence.length; i++) {
       check(sequence[i]!);
-      ids[length] = sequence[i]!;
-      left[length++] = sequence.length - i;
+      put(sequence[i]!);
     }
+    if (end !== undefined) put(end);
   }
   return { ids: ids.subarray(0, length), left: left.subarray(0, length) };
 }
 
 /**
  * Counts all n-grams up to `order`, in time linear in the stream for each order: positions are sorted by their last id, then
- * by the index of the n-gram one order below that begins there. Memory: 16 bytes a token beside the result.
+ * by the index of the n-gram one order below that begins there. Memory: 24 bytes a token beside the result.
  */
 export function countNgrams({ ids, left }: Stream, order: number, vocabularySize: number): CountedLevel[] {
   const levels: CountedLevel[] = [];
   let below = new Uint32Array(0); // index of the (n - 1)-gram that begins at a position
   for (let n = 1; n <= order; n++) {
-    let positions = Uint32Array.from(left.keys()).filter((p) => left[p]! >= n);
+    let positions = beginnings(left, n);
     positions = sortedBy(positions, (p) => ids[p + n - 1]!, vocabularySize);
     if (n > 1) positions = sortedBy(positions, (p) => below[p]!, levels[n - 2]!.tokens.length);
 
     const isNew = (i: number) => {
-      const [p, q] = [positions[i]!, positions[i - 1]!];
-      return i === 0 || ids[p + n - 1] !== ids[q + n - 1] || (n > 1 && below[p] !== below[q]);
+      if (i === 0) return true;
+      const p = positions[i]!;
+      const q = positions[i - 1]!;
+      return ids[p + n - 1] !== ids[q + n - 1] || (n > 1 && below[p] !== below[q]);
     };
     let size = 0;
     for (let i = 0; i < positions.length; i++) if (isNew(i)) size++;
@@ -75,6 +95,36 @@ export function countNgrams({ ids, left }: Stream, order: number, vocabularySize
     below = here;
   }
   return levels;
+}
+
+/**
+ * What Kneser-Ney counts, one array a level: occurrences at the highest order; below it the distinct ids that come before,
+ * and at least 1 for an n-gram that only ever stands where a sequence begins. N-grams that start with the `begin` id have
+ * nothing before them and keep their occurrences (as in lmplz); `begin` itself is never predicted and counts nothing.
+ */
+export function adjustedCounts(levels: readonly CountedLevel[], begin: number | undefined): Uint32Array[] {
+  let begins = new Uint8Array(0);
+  return levels.map(({ tokens, counts, prefixes }, i) => {
+    const below = begins;
+    begins = new Uint8Array(tokens.length);
+    for (let g = 0; g < begins.length; g++) begins[g] = i === 0 ? Number(tokens[g] === begin) : below[prefixes[g]!]!;
+    const above = levels[i + 1];
+    const adjusted = above ? new Uint32Array(tokens.length) : counts.slice();
+    if (above) for (const suffix of above.suffixes) adjusted[suffix]!++;
+    for (let g = 0; g < adjusted.length; g++)
+      if (begins[g] === 1) adjusted[g] = i === 0 ? 0 : counts[g]!;
+      else if (adjusted[g] === 0) adjusted[g] = 1;
+    return adjusted;
+  });
+}
+
+/** Positions where at least `n` ids are left. */
+function beginnings(left: Uint32Array, n: number): Uint32Array<ArrayBuffer> {
+  let size = 0;
+  for (let p = 0; p < left.length; p++) if (left[p]! >= n) size++;
+  const positions = new Uint32Array(size);
+  for (let p = 0, at = 0; p < left.length; p++) if (left[p]! >= n) positions[at++] = p;
+  return positions;
 }
 
 /** A stable counting sort. */

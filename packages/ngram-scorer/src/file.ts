@@ -62,7 +62,7 @@ export function encodeNgram(model: NgramModel, options: { readonly quantise?: bo
 export function decodeNgram(bytes: Uint8Array | ArrayBuffer): NgramModel {
   const given = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   if (given.length < HEADER) throw bad(given.length, `the file has ${given.length} bytes and a header has ${HEADER}`);
-  const data = given.byteOffset % 8 === 0 ? given : given.slice();
+  const data = given.byteOffset % 8 === 0 ? given : new Uint8Array(given); // not slice(): a Buffer's shares its memory
   const view = new DataView(data.buffer, data.byteOffset, data.length);
   const word = (at: number) => view.getUint32(at, true);
   if (word(0) !== MAGIC) throw bad(0, "it does not begin with DSNG");
@@ -73,6 +73,9 @@ export function decodeNgram(bytes: Uint8Array | ArrayBuffer): NgramModel {
   if (flags > 1) throw bad(16, `its flags are ${flags}`);
   if (size > MOST_BYTES || size !== data.length) throw bad(20, `it says ${size} bytes and has ${data.length}`);
   if (word(24) !== crc32(data.subarray(28))) throw bad(24, "its checksum does not fit");
+
+  for (let spare = 28 + 4 * order; spare < HEADER; spare += 4)
+    if (word(spare) !== 0) throw bad(spare, `it holds ${word(spare)} where nothing is expected`);
 
   const wide = vocabularySize > 65_536;
   let at = HEADER;
@@ -122,8 +125,10 @@ function checkLevel(
 ): void {
   const { tokens, logProb, backoff, childStart } = level;
   for (let i = 0; i < logProb.length; i++)
-    if (!(logProb[i]! <= 0)) throw bad(at, `log-probability ${i} is ${logProb[i]}`);
-  for (let i = 0; i < backoff.length; i++) if (Number.isNaN(backoff[i])) throw bad(at, `back-off ${i} is no number`);
+    if (!(logProb[i]! <= 0 && logProb[i]! > Number.NEGATIVE_INFINITY))
+      throw bad(at, `log-probability ${i} is ${logProb[i]}`);
+  for (let i = 0; i < backoff.length; i++)
+    if (!Number.isFinite(backoff[i])) throw bad(at, `back-off ${i} is ${backoff[i]}`);
   for (let i = 1; i < childStart.length; i++)
     if (childStart[i]! < childStart[i - 1]!) throw bad(at, `the children of n-gram ${i - 1} end before they begin`);
   if (childStart.length > 0 && (childStart[0] !== 0 || childStart[childStart.length - 1] !== children))

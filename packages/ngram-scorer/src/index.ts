@@ -9,15 +9,11 @@
  * const out = new Float64Array(2);
  * scorer.score([scorer.begin(Int32Array.of(1, 2))], Int32Array.of(3, 4), out); // ln p(3 | 1 2), ln p(4 | 1 2)
  */
-export { type ArpaReadOptions, type ArpaWriteOptions, arpaLines, readArpa, writeArpa } from "./arpa.ts";
-export {
-  type Discounts,
-  discountsOf,
-  ESTIMATE_DEFAULTS,
-  type EstimateOptions,
-  estimateNgram,
-  FALLBACK_DISCOUNTS,
-} from "./estimate.ts";
+export { type ArpaReadOptions, type ArpaText, readArpa } from "./arpa-read.ts";
+export { type ArpaWriteOptions, arpaLines, writeArpa } from "./arpa-write.ts";
+export type { Boundaries } from "./count.ts";
+export { type Discounts, discountsOf, FALLBACK_DISCOUNTS } from "./discounts.ts";
+export { ESTIMATE_DEFAULTS, type EstimateOptions, estimateNgram } from "./estimate.ts";
 export { decodeNgram, encodeNgram } from "./file.ts";
-export { type Level, logProb, MAX_ORDER, type NgramModel } from "./model.ts";
-export { createNgramScorer, createUniformScorer, type NgramState } from "./scorer.ts";
+export { type Level, LOG_ZERO, logProb, MAX_ORDER, type NgramModel } from "./model.ts";
+export { createNgramScorer, createUniformScorer, type NgramState, type SyncCausalScorer } from "./scorer.ts";

@@ -22,6 +22,9 @@ export interface NgramModel {
 
 export const MAX_ORDER = 6;
 
+/** ln of 10^-99: what ARPA writers since SRILM put for a probability of nothing. Finite, so that sums stay numbers. */
+export const LOG_ZERO = -99 * Math.LN10;
+
 /** Index of the child of n-gram `parent` (of order `order`) that ends with `token`, or -1. */
 export function findChild(model: NgramModel, order: number, parent: number, token: number): number {
   const { childStart } = model.levels[order - 1]!;
@@ -55,12 +58,7 @@ export function findNgram(model: NgramModel, ids: ArrayLike<number>, start: numb
  */
 export function logProb(model: NgramModel, context: ArrayLike<number>, token: number): number {
   requireId(model, token);
-  const ids = [
-    ...Array.from(context)
-      .slice(-(model.order - 1))
-      .filter(() => model.order > 1),
-    token,
-  ];
+  const ids = [...Array.from(context).slice(Math.max(0, context.length - model.order + 1)), token];
   for (let start = 0, penalty = 0; ; start++) {
     const found = findNgram(model, ids, start, ids.length);
     if (found !== -1) return penalty + model.levels[ids.length - start - 1]!.logProb[found]!;

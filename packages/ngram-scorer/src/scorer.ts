@@ -1,50 +1,94 @@
 import type { CausalScorer } from "@diffuspec/contracts";
-import { optionError } from "./estimate.ts";
-import { findChild, findNgram, type NgramModel, requireId } from "./model.ts";
+import { optionError } from "./errors.ts";
+import { findNgram, type NgramModel, requireId } from "./model.ts";
 
 /** The last ids, at most order - 1 of them, oldest first. */
 export type NgramState = readonly number[];
 
+/** A CausalScorer that answers at once: no promise to wait for, so that a look-up costs a look-up. */
+export interface SyncCausalScorer<State> extends CausalScorer<State> {
+  begin(context: Int32Array): State;
+  score(states: readonly State[], candidates: Int32Array, out: Float64Array): void;
+}
+
 /**
- * Scores candidates with an n-gram model. A state's contexts are looked up once for all candidates; nothing is allocated
- * for them.
+ * Scores candidates with an n-gram model. A state's contexts are looked up once for all candidates of a call, and a call
+ * allocates nothing. Ids of a context that the vocabulary lacks (a mask, say) are contexts never seen.
  *
- * @throws ERR_OPTION (in score) for a candidate outside the vocabulary
+ * @throws ERR_OPTION (in score) for a candidate outside the vocabulary, or where `out` is too short
  */
-export function createNgramScorer(model: NgramModel, name = `${model.order}-gram`): CausalScorer<NgramState> {
+export function createNgramScorer(model: NgramModel, name = `${model.order}-gram`): SyncCausalScorer<NgramState> {
   const span = model.order - 1;
-  const nodes = new Int32Array(model.order); // nodes[m]: the context of m ids, or -1
+  const tokens = model.levels.map((level) => level.tokens);
+  const logProb = model.levels.map((level) => level.logProb);
+  // by the number m of ids in a stored context, of the state at hand: its back-off, and where its children are
+  const penalty = new Float64Array(span + 1);
+  const first = new Int32Array(span + 1);
+  const last = new Int32Array(span + 1);
+
+  /** Fills the three from a state and returns its longest m. A context not stored has no children and backs off for free. */
+  function enter(state: NgramState): number {
+    const longest = Math.min(state.length, span);
+    for (let m = 1; m <= longest; m++) {
+      const node = findNgram(model, state, state.length - m, state.length);
+      const level = model.levels[m - 1]!;
+      penalty[m] = node === -1 ? 0 : level.backoff[node]!;
+      first[m] = node === -1 ? 0 : level.childStart[node]!;
+      last[m] = node === -1 ? 0 : level.childStart[node + 1]!;
+    }
+    return longest;
+  }
+
+  function scoreOne(longest: number, token: number): number {
+    let backedOff = 0;
+    for (let m = longest; m > 0; m--) {
+      const ids = tokens[m]!;
+      let low = first[m]!;
+      let high = last[m]!;
+      const end = high;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if (ids[middle]! < token) low = middle + 1;
+        else high = middle;
+      }
+      if (low < end && ids[low] === token) return backedOff + logProb[m]![low]!;
+      backedOff += penalty[m]!;
+    }
+    return backedOff + logProb[0]![token]!;
+  }
+
   return {
     name,
-    begin: (context) => (span === 0 ? [] : Array.from(context.subarray(Math.max(0, context.length - span)))),
+    begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
     advance: (state, token) => (span === 0 ? [] : [...state.slice(state.length < span ? 0 : 1), token]),
     score(states, candidates, out) {
-      for (const token of candidates) requireId(model, token);
-      for (const [row, state] of states.entries()) {
-        for (let m = 1; m <= state.length; m++) nodes[m] = findNgram(model, state, state.length - m, state.length);
-        for (let c = 0; c < candidates.length; c++)
-          out[row * candidates.length + c] = scoreOne(model, nodes, state.length, candidates[c]!);
+      const width = candidates.length;
+      for (let c = 0; c < width; c++) requireId(model, candidates[c]!);
+      requireRoom(out, states.length * width);
+      for (let row = 0; row < states.length; row++) {
+        const longest = enter(states[row]!);
+        for (let c = 0; c < width; c++) out[row * width + c] = scoreOne(longest, candidates[c]!);
       }
     },
   };
 }
 
-function scoreOne(model: NgramModel, nodes: Int32Array, longest: number, token: number): number {
-  let penalty = 0;
-  for (let m = longest; m > 0; m--) {
-    const node = nodes[m]!;
-    if (node === -1) continue; // a context that is not stored backs off for free
-    const child = findChild(model, m, node, token);
-    if (child !== -1) return penalty + model.levels[m]!.logProb[child]!;
-    penalty += model.levels[m - 1]!.backoff[node]!;
-  }
-  return penalty + model.levels[0]!.logProb[token]!;
-}
-
-/** Every id equally likely: a search with it follows the drafter alone. */
-export function createUniformScorer(vocabularySize: number): CausalScorer<null> {
+/** Every id equally likely: a search with it follows the drafter alone. @throws ERR_OPTION */
+export function createUniformScorer(vocabularySize: number): SyncCausalScorer<null> {
   if (!Number.isInteger(vocabularySize) || vocabularySize < 1)
     throw optionError(`vocabularySize is ${vocabularySize}`, "it is a positive integer");
   const logProb = -Math.log(vocabularySize);
-  return { name: "uniform", begin: () => null, advance: () => null, score: (_, __, out) => void out.fill(logProb) };
+  return {
+    name: "uniform",
+    begin: () => null,
+    advance: () => null,
+    score(states, candidates, out) {
+      requireRoom(out, states.length * candidates.length);
+      out.fill(logProb, 0, states.length * candidates.length);
+    },
+  };
+}
+
+function requireRoom(out: Float64Array, wanted: number): void {
+  if (out.length < wanted) throw optionError(`out has ${out.length} places`, `states x candidates is ${wanted}`);
 }
