@@ -2,7 +2,16 @@ import { isDiffuSpecError } from "@diffuspec/contracts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { crc32 } from "./crc32.ts";
-import { decodeNgram, encodeNgram, estimateNgram, logProb, type NgramModel, readArpa, writeArpa } from "./index.ts";
+import {
+  arpaLines,
+  decodeNgram,
+  encodeNgram,
+  estimateNgram,
+  logProb,
+  type NgramModel,
+  readArpa,
+  writeArpa,
+} from "./index.ts";
 
 const VOCABULARY = 12;
 const text = Array.from({ length: 400 }, (_, i) => (i * i + 3 * (i % 5)) % VOCABULARY);
@@ -28,6 +37,16 @@ describe("the compact file", () => {
     shifted.set(bytes, 3);
     expect(furthest(decodeNgram(shifted.subarray(3)), model)).toBe(0);
     expect(furthest(decodeNgram(bytes.buffer), model)).toBe(0);
+    expect(furthest(decodeNgram(Buffer.from(shifted.buffer).subarray(3)), model)).toBe(0);
+  });
+
+  test("threads may share it: views of one shared buffer", () => {
+    const bytes = encodeNgram(model);
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    shared.set(bytes);
+    const read = decodeNgram(shared);
+    expect(read.levels[1]!.logProb.buffer).toBe(shared.buffer);
+    expect(furthest(read, model)).toBe(0);
   });
 
   test("quantised, a codebook with a value for each entry loses nothing, a crowded one little", () => {
@@ -44,6 +63,14 @@ describe("the compact file", () => {
     for (let i = 0; i < 997; i++)
       sum += Math.abs(logProb(back, [i], (i * 5) % 997) - logProb(large, [i], (i * 5) % 997));
     expect(sum / 997).toBeLessThan(0.05);
+  });
+
+  test("a probability of nothing does not spoil its neighbours' code", () => {
+    const ids = Array.from({ length: 30_000 }, (_, i) => (i * i * 7 + (i >> 3)) % 996);
+    const large = estimateNgram([ids], { order: 2, vocabularySize: 997, boundaries: { begin: 996 } });
+    const back = decodeNgram(encodeNgram(large, { quantise: true }));
+    expect(logProb(back, [], 996)).toBeLessThan(-227);
+    for (let id = 0; id < 996; id++) expect(Math.abs(logProb(back, [], id) - logProb(large, [], id))).toBeLessThan(0.3);
   });
 
   test("a vocabulary beyond 65,536 uses wide ids", () => {
@@ -99,8 +126,47 @@ describe("the compact file", () => {
 });
 
 describe("ARPA", () => {
-  test("comes back within the digits written", () => {
-    expect(furthest(readArpa(writeArpa(model), { vocabularySize: VOCABULARY }), model)).toBeLessThan(1e-5);
+  test("comes back bit for bit: from a text, from bytes, from lines", () => {
+    const written = writeArpa(model);
+    for (const text of [written, new TextEncoder().encode(written), arpaLines(model)])
+      expect(readArpa(text, { vocabularySize: VOCABULARY })).toEqual(model);
+    expect(writeArpa(readArpa(written.replaceAll("\n", "\r\n"), { vocabularySize: VOCABULARY }))).toBe(written);
+  });
+
+  test.each([
+    ["white space", (id: number) => (id === 3 ? "a b" : `${id}`)],
+    ["nothing", (id: number) => (id === 3 ? "" : `${id}`)],
+    ["the word of another id", (id: number) => `${id % 11}`],
+  ])("a word that is or holds %s is not written", (_, piece) => {
+    expect(() => writeArpa(model, { piece })).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
+  });
+
+  test("<unk> is for ids without a line; <s> and </s> are the caller's ids", () => {
+    const arpa =
+      "\\data\\\nngram 1=4\nngram 2=2\n\n\\1-grams:\n-1.5\t<unk>\t0\n0\t<s>\t-0.3\n-0.2\t</s>\t0\n-0.4\t1\t-0.1\n" +
+      "\n\\2-grams:\n-0.1\t<s> 1\n-0.05\t1 </s>\n\n\\end\\\n";
+    const marks: Record<string, number> = { "<s>": 3, "</s>": 2 };
+    const id = (word: string) => marks[word] ?? (/^\d$/.test(word) ? Number(word) : undefined);
+    const read = readArpa(arpa, { vocabularySize: 4, id });
+    expect(logProb(read, [], 0)).toBeCloseTo(-1.5 * Math.LN10, 5);
+    expect(logProb(read, [3], 0)).toBeCloseTo((-0.3 - 1.5) * Math.LN10, 5);
+    expect(logProb(read, [3], 1)).toBeCloseTo(-0.1 * Math.LN10, 5);
+    expect(logProb(read, [1], 2)).toBeCloseTo(-0.05 * Math.LN10, 5);
+    expect(() => readArpa(arpa, { vocabularySize: 4 })).toThrow(/the word <s> is not in the vocabulary/);
+  });
+
+  test("the place of an error: the line, and the byte where bytes were given", () => {
+    const written = writeArpa(estimateNgram([[0, 1]], { order: 1, vocabularySize: 2 })).replace("\t1\n", "\tx\n");
+    const byte = written.lastIndexOf("\n", written.indexOf("\tx")) + 1;
+    const details = (text: string | Uint8Array) => {
+      try {
+        return readArpa(text, { vocabularySize: 2 });
+      } catch (error) {
+        return (error as { details: unknown }).details;
+      }
+    };
+    expect(details(written)).toEqual({ line: 6 });
+    expect(details(new TextEncoder().encode(written))).toEqual({ line: 6, offset: byte });
   });
 
   test("words of one's own", () => {
@@ -132,6 +198,16 @@ describe("ARPA", () => {
     ["a positive log-probability", good.replace(/\n-[\d.]+\t0 1\n/, "\n0.5\t0 1\n")],
     ["an n-gram twice", good.replace("\t2 0\n", "\t0 1\n")],
     ["a huge announcement", good.replace("ngram 2=3", "ngram 2=99999999999")],
+    ["a hexadecimal number", good.replace(/\n-[\d.]+\t0 1\n/, "\n-0x1\t0 1\n")],
+    ["a number out of range", good.replace(/\n-[\d.]+\t0 1\n/, "\n-1e300\t0 1\n")],
+    ["an n-gram too many", good.replace("\n\n\\end", "\n-1\t2 2\n\n\\end")],
+    [
+      "an n-gram without its beginning",
+      good.replace("ngram 2=3", "ngram 2=3\nngram 3=1").replace("\\end\\", "\\3-grams:\n-1\t2 2 2\n\n\\end\\"),
+    ],
+    ["something after the end", `${good}more`],
+    ["bytes that are no text", new Uint8Array(40).fill(255)],
+    ["iARPA", `iARPA\n${good}`],
     ["gzip", Uint8Array.of(0x1f, 0x8b, 8, 0)],
     ["a KenLM binary", new TextEncoder().encode("mmap lm http://kheafield.com/code format version 5\n")],
     ["our compact file", encodeNgram(model)],
@@ -148,8 +224,9 @@ describe("ARPA", () => {
         fc.nat(4),
         fc.constantFrom("", "\n", "\t", "9", "-", "\\", "nan", "\\end\\", " 1"),
         (at, drop, insert) => {
+          const mutant = good.slice(0, at) + insert + good.slice(at + drop);
           try {
-            readArpa(good.slice(0, at) + insert + good.slice(at + drop), { vocabularySize: 3 });
+            decodeNgram(encodeNgram(readArpa(mutant, { vocabularySize: 3 }))); // what one reader takes, the other must
           } catch (error) {
             if (!isDiffuSpecError(error) || error.code !== "ERR_PARSE") throw error;
           }
