@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { crc32 } from "./crc32.ts";
 import {
   arpaLines,
+  createNgramScorer,
   decodeNgram,
   encodeNgram,
   estimateNgram,
@@ -78,41 +79,72 @@ describe("the compact file", () => {
     expect(logProb(decodeNgram(encodeNgram(wide)), [5], 70_001)).toBe(logProb(wide, [5], 70_001));
   });
 
-  test("every mutation is a model or ERR_PARSE with an offset, also behind a right checksum", () => {
-    const bytes = encodeNgram(model);
-    const quantised = encodeNgram(model, { quantise: true });
+  test("every mutation is a model or ERR_PARSE with an offset, also behind a right size and checksum", () => {
+    const files = [encodeNgram(model), encodeNgram(model, { quantise: true })];
+    const word = fc.constantFrom(
+      0,
+      1,
+      2,
+      3,
+      6,
+      7,
+      12,
+      13,
+      255,
+      65_536,
+      65_537,
+      2 ** 24,
+      2 ** 31,
+      0x7fc00000,
+      0xff800000,
+      2 ** 32 - 1,
+    );
+    const header = fc.record({ at: fc.nat(15), value: word });
+    const anywhere = fc.record({ at: fc.nat(files[0]!.length / 4), value: fc.oneof(word, fc.nat(300)) });
     let refused = 0;
+    let read = 0;
     fc.assert(
       fc.property(
-        fc.boolean(),
-        fc.array(fc.record({ at: fc.nat(bytes.length + 8), value: fc.constantFrom(0, 1, 127, 128, 255) }), {
-          minLength: 1,
-          maxLength: 6,
-        }),
-        fc.option(fc.nat(bytes.length)),
-        fc.boolean(),
-        (useQuantised, edits, cut, repair) => {
-          let file = (useQuantised ? quantised : bytes).slice();
-          for (const { at, value } of edits) if (at < file.length) file[at] = value;
-          if (cut !== null) file = file.slice(0, cut);
-          if (repair && file.length >= 64) {
-            const view = new DataView(file.buffer);
+        fc.constantFrom(...files),
+        fc.array(fc.oneof(header, anywhere), { minLength: 1, maxLength: 3 }),
+        fc.option(fc.nat(files[0]!.length), { freq: 4 }),
+        fc.integer({ min: 0, max: 3 }),
+        (original, edits, cut, repair) => {
+          const file = cut === null ? original.slice() : original.slice(0, cut);
+          const view = new DataView(file.buffer);
+          for (const { at, value } of edits) if (4 * at + 4 <= file.length) view.setUint32(4 * at, value, true);
+          if (repair > 0 && file.length >= 64) {
             view.setUint32(20, file.length, true);
             view.setUint32(24, crc32(file.subarray(28)), true);
           }
           try {
             const found = decodeNgram(file);
-            logProb(found, [1, 2], 3 % found.vocabularySize);
+            const out = new Float64Array(found.vocabularySize);
+            const scorer = createNgramScorer(found);
+            scorer.score(
+              [
+                [1, 2],
+                [0, 11],
+              ],
+              Int32Array.of(0, found.vocabularySize - 1),
+              new Float64Array(4),
+            );
+            for (let id = 0; id < Math.min(12, out.length); id++)
+              expect(logProb(found, [1, 2], id)).toBeGreaterThan(-1e40);
+            read++;
           } catch (error) {
             if (!isDiffuSpecError(error)) throw error;
-            if (error.code === "ERR_PARSE") expect(error.details.offset).toBeGreaterThanOrEqual(0);
+            expect(error.code).toBe("ERR_PARSE");
+            expect(error.details.offset).toBeGreaterThanOrEqual(0);
+            expect(error.details.offset).toBeLessThanOrEqual(original.length + 8);
             refused++;
           }
         },
       ),
-      { numRuns: 4000 },
+      { numRuns: 5000 },
     );
     expect(refused).toBeGreaterThan(1000);
+    expect(read).toBeGreaterThan(100);
   });
 
   test("a claim of 2^32 n-grams in 64 bytes allocates nothing", () => {

@@ -1,0 +1,108 @@
+import { optionError } from "./errors.ts";
+import { type NgramModel, requireId } from "./model.ts";
+import { createRecentCounts, ROOT } from "./recent-counts.ts";
+import { createNgramScorer, type NgramState, type SyncCausalScorer } from "./scorer.ts";
+
+export interface OnlineOptions {
+  /** Shortest and longest context, in ids, that recent text is counted for; 1..16. */
+  readonly shortest?: number;
+  readonly longest?: number;
+  /** The last ids learnt that count, at least; twice as many at most. 1..2^18. */
+  readonly window?: number;
+  /** Taken from every count and given to the model below, 0..1. */
+  readonly discount?: number;
+  /** Occurrences of a context that the model below counts as; > 0. */
+  readonly strength?: number;
+}
+
+/** Fitted on JavaScript files of 200 to 1,024 ids, 4,096 in the vocabulary; flat around here. */
+export const ONLINE_DEFAULTS = { shortest: 1, longest: 4, window: 4096, discount: 0.7, strength: 1 } as const;
+
+/** A scorer that learns from the text it is used on: one for each generation or session. */
+export interface OnlineScorer extends SyncCausalScorer<NgramState> {
+  /** Counts ids that follow those learnt before: first the prompt, then what each round commits. @throws ERR_OPTION */
+  learn(ids: ArrayLike<number>): void;
+  /** Forgets all of it: scores are the model's own again. */
+  forget(): void;
+  /** Memory beside the model, fixed at construction. */
+  readonly bytes: number;
+}
+
+/**
+ * An n-gram model topped up with counts of recent ids. From the shortest context to the longest, with p the probability so
+ * far (at first the model's), n and k the occurrences and distinct followers of the context, c those of the token after it:
+ *
+ *   p <- (max(c - discount, 0) + (strength + discount * k) * p) / (n + strength)
+ *
+ * which is the predictive rule of a hierarchical Pitman-Yor process with one table a follower (Teh 2006): probabilities
+ * still sum to 1, and where nothing was learnt they are the model's. States hold the last ids and stay valid over learn().
+ *
+ * @throws ERR_OPTION for bad options
+ */
+export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {}): OnlineScorer {
+  const { shortest, longest, window, discount, strength } = checked(options);
+  const base = createNgramScorer(model);
+  const span = Math.max(longest, model.order - 1);
+  const recent = createRecentCounts(longest + 1, window);
+  const contexts = new Int32Array(longest + 1);
+
+  /** Fills contexts[shortest..] with the nodes of the state's contexts; returns the longest with followers, or 0. */
+  function enter(state: NgramState): number {
+    let found = 0;
+    for (let m = shortest; m <= Math.min(longest, state.length); m++) {
+      let node = ROOT;
+      for (let i = state.length - m; i < state.length && node !== -1; i++) node = recent.child(node, state[i]!);
+      if (node === -1 || recent.followers(node) === 0) break; // then no longer context has any
+      contexts[m] = node;
+      found = m;
+    }
+    return found;
+  }
+
+  function topUp(logProb: number, found: number, token: number): number {
+    let p = Math.exp(logProb);
+    for (let m = shortest; m <= found; m++) {
+      const context = contexts[m]!;
+      const node = recent.child(context, token);
+      const own = node === -1 ? 0 : recent.count(node) - discount;
+      p = (own + (strength + discount * recent.kinds(context)) * p) / (recent.followers(context) + strength);
+    }
+    return Math.log(p);
+  }
+
+  return {
+    name: `${base.name}+recent`,
+    bytes: recent.bytes,
+    begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
+    advance: (state, token) => [...state.slice(state.length < span ? 0 : 1), token],
+    score(states, candidates, out) {
+      base.score(states, candidates, out);
+      const width = candidates.length;
+      for (let row = 0; row < states.length; row++) {
+        const found = enter(states[row]!);
+        if (found === 0) continue;
+        for (let c = 0; c < width; c++) out[row * width + c] = topUp(out[row * width + c]!, found, candidates[c]!);
+      }
+    },
+    learn(ids) {
+      for (let i = 0; i < ids.length; i++) requireId(model, ids[i]!);
+      for (let i = 0; i < ids.length; i++) recent.learn(ids[i]!);
+    },
+    forget: () => recent.forget(),
+  };
+}
+
+function checked(options: OnlineOptions) {
+  const { shortest = ONLINE_DEFAULTS.shortest, longest = ONLINE_DEFAULTS.longest } = options;
+  const { window = ONLINE_DEFAULTS.window, discount = ONLINE_DEFAULTS.discount } = options;
+  const { strength = ONLINE_DEFAULTS.strength } = options;
+  const lengths = Number.isInteger(shortest) && Number.isInteger(longest);
+  if (!lengths || shortest < 1 || longest < shortest || longest > 16)
+    throw optionError(`contexts are ${shortest} to ${longest} ids`, "lengths are integers in 1..16 in order");
+  if (!Number.isInteger(window) || window < 1 || window > 2 ** 18)
+    throw optionError(`window is ${window}`, "it is an integer in 1..2^18");
+  if (!(discount >= 0 && discount <= 1)) throw optionError(`discount is ${discount}`, "it is a number in 0..1");
+  if (!(strength > 0 && strength < Number.POSITIVE_INFINITY))
+    throw optionError(`strength is ${strength}`, "it is a number above 0");
+  return { shortest, longest, window, discount, strength };
+}
