@@ -95,18 +95,26 @@ class Graph:
     def i64(self, name, *values): return self.const(name, np.array(values, np.int64))
 
     # ---- one quantised product: x [1, rows, in] -> y [1, rows, out]
-    def quantise(self, x):
+    def zero_points(self, like):
+        """uint8 [rows] of 128, one tensor for all products over the same rows; `like` is an input with a column a row."""
+        name = "zp_" + like
+        if name not in self.used:
+            self.used.add(name)
+            flat = self.node("Reshape", [like, self.i64("flat", -1)], name + ".flat")
+            self.node("Expand", [self.const("zp1", np.array([128], np.uint8)), self.node("Shape", [flat], name + ".n")], name)
+        return name
+
+    def quantise(self, x, like):
         """Row-wise dynamic: scale = max|row| / 127, zero point 128; rows never see each other."""
         if x + ".u" in self.used: return
         self.used.add(x + ".u")
         self.node("Abs", [x], x + ".a")
         self.node("ReduceMax", [x + ".a"], x + ".m", axes=[0, 2], keepdims=0)
         self.node("Mul", [x + ".m", self.const("inv127", np.array(1 / 127, np.float32))], x + ".r")
-        self.node("Expand", [self.const("zp1", np.array([128], np.uint8)), self.node("Shape", [x + ".r"], x + ".z")], x + ".p")
-        self.node("QuantizeLinear", [x, x + ".r", x + ".p"], x + ".u", axis=1)
+        self.node("QuantizeLinear", [x, x + ".r", self.zero_points(like)], x + ".u", axis=1)
         self.node("Unsqueeze", [x + ".r", self.i64("last", -1)], x + ".S")
 
-    def product(self, x, name, y, transposed=False):
+    def product(self, x, name, y, transposed=False, like="input_ids"):
         q, s = self.weight(name + ".q"), self.weight(name + ".s")
         if self.precision == "fp32":
             full = self.node("Cast", [q], name + ".f", to=T.FLOAT)
@@ -115,7 +123,7 @@ class Graph:
             else: full = self.node("Mul", [full, s], name + ".w")
             return self.node("MatMul", [x, full], y)
         if transposed: q = self.node("Transpose", [q], name + ".t", perm=[1, 0])
-        self.quantise(x)
+        self.quantise(x, like)
         one, zp = self.const("one", np.array(1, np.float32)), self.const("zp", np.array(128, np.uint8))
         self.node("MatMulIntegerToFloat", [x + ".u", q, one, s, zp], y + ".i", domain=MS)
         return self.node("Mul", [y + ".i", x + ".S"], y)
@@ -135,12 +143,12 @@ class Graph:
 
         e = self.node("Cast", [self.node("Gather", [self.weight("embedding.q"), "input_ids"], "e.q")], "e.f", to=T.FLOAT)
         es = self.node("Unsqueeze", [self.node("Gather", [self.weight("embedding.s"), "input_ids"], "e.s"), self.i64("last", -1)], "e.S")
-        x = self.node("Mul", [e, es], "x0")
+        x = self.node("Mul", [e, es], "tap_0")
         self.node("SimplifiedLayerNormalization", [x, self.weight("0.norm1")], "n0", epsilon=sh["epsilon"], axis=-1)
         n, fresh = "n0", []
         for i in range(layers):
             p = f"l{i}."
-            if taps: self.node("Identity", [x], f"tap_{i}"); self.output(f"tap_{i}", T.FLOAT, [1, "S", sh["width"]])
+            if taps: self.output(x, T.FLOAT, [1, "S", sh["width"]])
             for side in ("key", "value"): self.input(f"past_{i}_{side}", T.FLOAT, [1, KV, "P", D])
             self.product(n, f"{i}.qkv", p + "qkv")
             inputs = [p + "qkv", "", "", f"past_{i}_key", f"past_{i}_value", "seqlens", "total_len", cos, sin]
@@ -154,13 +162,13 @@ class Graph:
             self.node("Split", [p + "gu", self.i64("halves", F, F)], [p + "g", p + "u"], axis=-1)
             self.node("Mul", [self.node("QuickGelu", [p + "g"], p + "s", domain=MS, alpha=1.0), p + "u"], p + "h")
             self.product(p + "h", f"{i}.down", p + "d")
-            x = p + "x2"
+            x = f"tap_{i + 1}"
             n = "tap_output" if i == layers - 1 else f"n{i + 1}"
             self.node("SkipSimplifiedLayerNormalization", [p + "x1", p + "d", self.weight("norm" if i == layers - 1 else f"{i + 1}.norm1")], [n, "", "", x], domain=MS, epsilon=sh["epsilon"])
         self.output("new_kv", T.FLOAT, [2 * layers, KV, "S", D])
         self.node("Concat", fresh, "new_kv", axis=0)
         self.node("Gather", ["tap_output", "rows"], "looked_at", axis=1)
-        self.product("looked_at", "embedding", "logits3", transposed=True)
+        self.product("looked_at", "embedding", "logits3", transposed=True, like="rows")
         self.node("Squeeze", ["logits3", self.i64("axis0", 0)], "raw_logits")
         if taps: self.output("tap_output", T.FLOAT, [1, "S", sh["width"]])
 
@@ -175,7 +183,9 @@ class Graph:
         self.node("Add", ["raw_logits", self.const("strike", strike)], "logits")
         self.node("TopK", ["logits", self.i64("top", top)], ["top_logits", "top64"], axis=-1)
         self.node("Cast", ["top64"], "top_ids", to=T.INT32)
-        self.node("ReduceLogSumExp", ["logits"], "log_sum_exp", axes=[-1], keepdims=0)
+        # ln sum exp from the best entry: its logit less its log-softmax, whose kernel is vectorised as ReduceLogSumExp's is not
+        self.node("ReduceMax", [self.node("LogSoftmax", ["logits"], "log_q", axis=-1)], "best_log_q", axes=[-1], keepdims=0)
+        self.node("Sub", [self.node("ReduceMax", ["logits"], "best_logit", axes=[-1], keepdims=0), "best_log_q"], "log_sum_exp")
         for name, kind, shape in (("top_ids", T.INT32, ["R", top]), ("top_logits", T.FLOAT, ["R", top]), ("log_sum_exp", T.FLOAT, ["R"]), ("logits", T.FLOAT, ["R", V])):
             self.output(name, kind, shape)
 

@@ -24,7 +24,7 @@ export async function loadPair(sampling: Partial<SamplerOptions>, threads?: numb
   const { plain } = await pickFastestPlain({
     target,
     resolve: (file) => files.path(file),
-    ...(threads !== undefined && { threads }),
+    threads: engine.info.threads,
   });
   const chosen = { ...own, ...sampling };
   return {

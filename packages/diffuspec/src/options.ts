@@ -28,7 +28,7 @@ export interface EngineOptions {
   readonly lengthController: LengthControllerOption;
   /** Weights of both models. */
   readonly precision: "int8" | "fp32";
-  /** Threads of one operator; absent: one a core, at most four. */
+  /** Threads of one operator; absent: what the manifest says suits the model, else one a core, at most four. */
   readonly threads?: number;
   /** "exact" refuses a graph whose rows depend on each other; "tolerant" runs it. */
   readonly exactness: "exact" | "tolerant";

@@ -15,6 +15,8 @@ export interface PairManifest {
   readonly drafter: Record<string, unknown> | undefined;
   /** File name of the n-gram. */
   readonly ngram: string | undefined;
+  /** Threads of one operator that suit the model's size; absent: one a core, at most four. */
+  readonly threads: number | undefined;
   /** The model's own defaults for generation. */
   readonly generation: GenerateOptions;
 }
@@ -68,13 +70,15 @@ function readPair({ dir, manifest }: Model): PairManifest {
       next: "Restore the model, or export it again with a target, a tokenizer, and the file names of their graphs.",
       details: { directory: dir },
     });
-  const { name, licence, tokenizer, target, drafter, ngram, generation = {} } = manifest;
+  const { name, licence, tokenizer, target, drafter, ngram, threads, generation = {} } = manifest;
   if (!isObject(target)) throw refuse("it has no object target");
   if (!Array.isArray(target.eosIds) || !target.eosIds.every(Number.isInteger))
     throw refuse("target.eosIds is no list of ids");
   if (typeof tokenizer !== "string") throw refuse("tokenizer is no file name");
   if (drafter !== undefined && !isObject(drafter)) throw refuse("drafter is no object");
   if (ngram !== undefined && typeof ngram !== "string") throw refuse("ngram is no file name");
+  if (threads !== undefined && !(Number.isInteger(threads) && (threads as number) > 0))
+    throw refuse("threads is no positive integer");
   if (!isObject(generation)) throw refuse("generation is no object");
   checkGenerateOptions(generation);
   return {
@@ -84,6 +88,7 @@ function readPair({ dir, manifest }: Model): PairManifest {
     target: target as unknown as PairManifest["target"],
     drafter,
     ngram,
+    threads: threads as number | undefined,
     generation,
   };
 }

@@ -34,8 +34,8 @@ export interface DlmDrafterOptions {
   /** S of Eq. 5: passes per draft. */
   readonly steps?: number;
   /**
-   * Least masks of a block: the model sees at least so many, and only the asked length is proposed. Blocks as long as those
-   * it was trained on draft better than short ones.
+   * Least masks of a block: the model sees at least so many, and only the asked length is proposed. For models that draft
+   * better in blocks as long as those they were trained on; tiny-js accepts as much from a block of just the asked length.
    */
   readonly minMasks?: number;
   /** Most tokens the model proposes in a round, whatever is asked for; default and most: the manifest's maxMasks. */
@@ -48,7 +48,7 @@ export interface DlmDrafterOptions {
 }
 
 /** minMasks gives way to a smaller maxMasks of the manifest. */
-export const DLM_DEFAULTS = { precision: "int8", steps: 1, minMasks: 8, coupling: 2, name: "dlm" } as const;
+export const DLM_DEFAULTS = { precision: "int8", steps: 1, minMasks: 1, coupling: 2, name: "dlm" } as const;
 
 const KNOWN: readonly string[] = [
   ...["drafter", "resolve", "search", "precision", "threads", "lattice", "eosIds", "steps", "minMasks"],
