@@ -35,7 +35,7 @@ def write(weights, layers, precision, file, bias, positions, head, taps):
     return file
 
 
-manifest = {"format": 1, "name": a.name, "licence": "MIT", "tokenizer": "tokenizer.json", "threads": 1, "generation": {"repetitionPenalty": a.penalty}}
+manifest = {"format": 1, "name": a.name, "licence": "MIT", "tokenizer": "tokenizer.json", "threads": 1, "draft": {"lattice": {"tau": 0.95}, "search": {"lambda": 0.65}}, "generation": {"repetitionPenalty": a.penalty}}
 state, layers = load(a.target)
 weights = Weights(a.out / "target.bin"); store(weights, state, layers)
 manifest["target"] = {**shape, "layers": layers, "parameters": count(state), "contextLength": CONTEXT, "eosIds": [END], "bosId": END, "graphs": {

@@ -36,7 +36,7 @@ const DRAFTERS = {
 
 export type MethodName = "ar" | keyof typeof DRAFTERS;
 export const METHOD_NAMES = ["ar", ...Object.keys(DRAFTERS)] as readonly MethodName[];
-export const DEMO_METHODS = ["ar", "arExact", "promptLookup", "dlmArgmax", "diffuspec"] as const;
+export const DEMO_METHODS = ["ar", "arExact", "promptLookup", "ngram", "dlmArgmax", "diffuspec"] as const;
 
 export async function openMethod(name: MethodName, pair: Pair): Promise<Method> {
   if (name === "ar") return plainMethod(pair);

@@ -20,7 +20,7 @@ test("--json prints one object and nothing else", () => {
   expect(stdout.trim().split("\n")).toHaveLength(1);
   const result = JSON.parse(stdout);
   expect(result).toMatchObject({ pair: "tiny-js", prompts: 2, identical: true, speedup: expect.any(Number) });
-  for (const method of ["ar", "arExact", "promptLookup", "dlmArgmax", "diffuspec"])
+  for (const method of ["ar", "arExact", "promptLookup", "ngram", "dlmArgmax", "diffuspec"])
     expect(result[method].tokensPerSecond).toBeGreaterThan(0);
   expect(result.diffuspec).toMatchObject({
     draftMs: expect.any(Number),

@@ -38,8 +38,7 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
   const given = resolveEngineOptions(options);
   given.onProgress?.({ phase: "files", done: 0, total: 1 });
   const pair = await openPair(given.model);
-  const threads = given.threads ?? pair.manifest.threads;
-  const settings: EngineOptions = { ...given, ...(threads !== undefined && { threads }) };
+  const settings = fitted(given, pair.manifest);
   settings.onProgress?.({ phase: "files", done: 1, total: 1 });
   const tokenizer = await readTokenizer(pair);
   settings.onProgress?.({ phase: "target", done: 0, total: 1 });
@@ -126,6 +125,16 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
       await drafters.dispose();
       await verifier.dispose();
     },
+  };
+}
+
+/** The caller's settings over what the model says suits it. */
+function fitted(given: EngineOptions, { threads, draft }: Pair["manifest"]): EngineOptions {
+  return {
+    ...given,
+    ...(given.threads === undefined && threads !== undefined && { threads }),
+    lattice: { ...draft.lattice, ...given.lattice },
+    search: given.search === "tree" ? "tree" : { ...draft.search, ...given.search },
   };
 }
 

@@ -3,6 +3,12 @@ import { type Model, openModel } from "@diffuspec/model-files";
 import type { TargetManifest } from "@diffuspec/verifier-ar";
 import type { GenerateOptions } from "./generate-options.ts";
 import { checkGenerateOptions } from "./generate-options.ts";
+import { type EngineOptions, resolveEngineOptions } from "./options.ts";
+
+export interface DraftSettings {
+  readonly lattice: EngineOptions["lattice"];
+  readonly search: Exclude<EngineOptions["search"], "tree">;
+}
 
 /** What a pair's manifest says beyond names and hashes; the sizes are checked where the graphs are loaded. */
 export interface PairManifest {
@@ -17,6 +23,8 @@ export interface PairManifest {
   readonly ngram: string | undefined;
   /** Threads of one operator that suit the model's size; absent: one a core, at most four. */
   readonly threads: number | undefined;
+  /** What its drafter was fitted with, below the caller's own lattice and search. */
+  readonly draft: DraftSettings;
   /** The model's own defaults for generation. */
   readonly generation: GenerateOptions;
 }
@@ -70,7 +78,7 @@ function readPair({ dir, manifest }: Model): PairManifest {
       next: "Restore the model, or export it again with a target, a tokenizer, and the file names of their graphs.",
       details: { directory: dir },
     });
-  const { name, licence, tokenizer, target, drafter, ngram, threads, generation = {} } = manifest;
+  const { name, licence, tokenizer, target, drafter, ngram, threads, draft = {}, generation = {} } = manifest;
   if (!isObject(target)) throw refuse("it has no object target");
   if (!Array.isArray(target.eosIds) || !target.eosIds.every(Number.isInteger))
     throw refuse("target.eosIds is no list of ids");
@@ -81,6 +89,8 @@ function readPair({ dir, manifest }: Model): PairManifest {
     throw refuse("threads is no positive integer");
   if (!isObject(generation)) throw refuse("generation is no object");
   checkGenerateOptions(generation);
+  if (!isObject(draft)) throw refuse("draft is no object");
+  const { lattice, search } = resolveEngineOptions(draft);
   return {
     name,
     licence: typeof licence === "string" ? licence : "unknown",
@@ -89,6 +99,7 @@ function readPair({ dir, manifest }: Model): PairManifest {
     drafter,
     ngram,
     threads: threads as number | undefined,
+    draft: { lattice, search: search === "tree" ? {} : search },
     generation,
   };
 }
