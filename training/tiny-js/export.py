@@ -12,7 +12,7 @@ CONTEXT, POSITIONS, TOP, MASK, END = 512, 640, 16, 1, 0
 a = argparse.ArgumentParser()
 a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path)
 a.add_argument("--target", default="target.pt"); a.add_argument("--drafter", default="drafter.pt")
-a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="3gram.bin"); a.add_argument("--name", default="diffuspec/tiny-js"); a.add_argument("--penalty", type=float, default=1.1)
+a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="3gram.bin"); a.add_argument("--name", default="diffuspec/tiny-js"); a.add_argument("--penalty", type=float, default=1.12)
 a = a.parse_args()
 a.out.mkdir(parents=True, exist_ok=True)
 shape = {"vocabularySize": VOCABULARY, "width": WIDTH, "heads": HEADS, "kvHeads": KV_HEADS, "headDim": HEAD_DIM, "hidden": HIDDEN,

@@ -83,7 +83,7 @@ export function reportTable(result: Report, sampling: Partial<SamplerOptions>): 
     identical
       ? "Every completion equals plain AR's (exact), token for token."
       : `NOT IDENTICAL: ${JSON.stringify(result.differing)}`,
-    `Plain AR in one row differs from it on ${result.ar.differsFromExact} of ${prompts} prompts (near ties).`,
+    `Plain AR in one row (${result.ar.graph}) takes other kernels: its ids differ on ${result.ar.differsFromExact} of ${prompts} prompts.`,
     "",
   ].join("\n");
 }
