@@ -15,7 +15,11 @@ export function startWorker(): Link {
   let running = -1;
   const guard = guardExit(() => worker.postMessage({ type: "abort", call: running } satisfies Request));
   const worker = new Worker(file, { name: "diffuspec", workerData: guard.calls });
-  worker.once("exit", () => guard.release());
+  let gone = false;
+  worker.once("exit", () => {
+    gone = true;
+    guard.release();
+  });
   let crash: Error | undefined;
   worker.on("error", (error) => {
     crash = error;
@@ -30,6 +34,10 @@ export function startWorker(): Link {
     onGone: (listener) => void worker.once("exit", () => listener(crash)),
     hold: (alive) => (alive ? worker.ref() : worker.unref()),
     terminate: async () => {
+      // A thread that ends inside a native call takes the process along: the running call is aborted and its pass awaited.
+      worker.postMessage({ type: "abort", call: running } satisfies Request);
+      const end = Date.now() + 5_000;
+      while (!gone && Atomics.load(guard.calls, 0) > 0 && Date.now() < end) await new Promise((r) => setTimeout(r, 2));
       await worker.terminate();
     },
   };
