@@ -1,9 +1,10 @@
 """The target's own continuations: the drafter's and the 3-gram's training text.
 
-    python generate.py WORK --split train --minutes 10 --out text.npz [--penalty 1.0] [--seed 1] [--batches N]
+    python generate.py WORK --split train --minutes 10 --out text.npz [--dry 8] [--seed 1] [--batches N]
 
 Every sequence is <|end|>, a prompt cut from the split at the start of a line, and 128 tokens that the target
-chooses: greedy, or greedy under a repetition penalty (Keskar et al., 2019) as the sampler of the library applies it.
+chooses: greedy, or with --dry N greedy under the DRY penalty of the library's sampler (multiplier 0.8, base 1.75,
+allowed length N).
 Writes ids uint16 [sequences, longest] (zero-padded at the end), prompt lengths, and prints the share of loops.
 """
 import argparse, json, pathlib, time
@@ -11,11 +12,12 @@ import numpy as np, torch
 from model import Decoder, VOCABULARY, causal_mask, KV_HEADS, HEAD_DIM
 
 PROMPTS, NEW = (48, 80, 120, 192), 128
+MULTIPLIER, BASE, MOST = 0.8, 1.75, 1e30
 
 a = argparse.ArgumentParser()
 a.add_argument("work", type=pathlib.Path); a.add_argument("--split", default="train"); a.add_argument("--out", required=True)
 a.add_argument("--target", default="target.pt"); a.add_argument("--minutes", type=float, default=1e9); a.add_argument("--batches", type=int, default=10**9)
-a.add_argument("--batch", type=int, default=384); a.add_argument("--penalty", type=float, default=1.0); a.add_argument("--seed", type=int, default=1)
+a.add_argument("--batch", type=int, default=384); a.add_argument("--dry", type=int, default=0); a.add_argument("--seed", type=int, default=1)
 a = a.parse_args()
 
 torch.manual_seed(a.seed); torch.set_num_threads(2)
@@ -38,6 +40,28 @@ def loop_share(rows):
     return float(np.mean([repeats(r.tolist()) >= 0.5 for r in rows]))
 
 
+class Dry:
+    """The DRY penalty of a batch: run[b, j] ids end both ids[b, :j] and the text so far."""
+
+    def __init__(self, prompt):
+        self.length, self.ids = 0, np.zeros((len(prompt), prompt.shape[1] + NEW), np.int64)
+        self.run = np.zeros_like(self.ids)
+        for column in prompt.T: self.append(column)
+
+    def append(self, tokens):
+        n = self.length
+        self.run[:, 1:n + 1] = np.where(self.ids[:, :n] == tokens[:, None], self.run[:, :n] + 1, 0)
+        self.ids[:, n] = tokens; self.length += 1
+
+    def penalties(self):
+        """[B, V]: nats to take from the scores of the next token."""
+        out = np.zeros((len(self.ids), VOCABULARY))
+        rows, at = np.nonzero(self.run[:, :self.length] >= a.dry)
+        grown = np.minimum(MOST, MULTIPLIER * BASE ** (self.run[rows, at] - a.dry).astype(float))
+        np.maximum.at(out, (rows, self.ids[rows, at]), grown)
+        return torch.from_numpy(out).float()
+
+
 @torch.no_grad()
 def continuations(prompt):
     """prompt [B, P] -> ids [B, P + NEW]."""
@@ -49,13 +73,14 @@ def continuations(prompt):
         buffers = torch.zeros(2, B, KV_HEADS, P + NEW, HEAD_DIM, dtype=torch.bfloat16)
         buffers[0, :, :, :P], buffers[1, :, :, :P] = k, v
         past.append(buffers)
-    seen = torch.zeros(B, VOCABULARY, dtype=torch.bool).scatter_(1, ids, True)
+    dry = Dry(prompt) if a.dry else None
     out = [ids]
     for j in range(NEW):
         row = logits[:, -1].float()
-        if a.penalty != 1: row = torch.where(seen, torch.where(row > 0, row / a.penalty, row * a.penalty), row)
+        if dry: row = row - dry.penalties().to(device)
         token = row.argmax(-1, keepdim=True)
-        out.append(token); seen.scatter_(1, token, True)
+        out.append(token)
+        if dry: dry.append(token[:, 0].cpu().numpy())
         if j < NEW - 1: logits = step(token, P + j, past)
     return torch.cat(out, 1).cpu().numpy()
 

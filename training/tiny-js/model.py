@@ -4,7 +4,7 @@ import math
 import torch, torch.nn as nn, torch.nn.functional as F
 
 VOCABULARY, WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN = 4096, 256, 4, 1, 64, 768
-TARGET_LAYERS, ROPE_THETA, EPSILON = 12, 10_000.0, 1e-5
+TARGET_LAYERS, ROPE_THETA, EPSILON = 20, 10_000.0, 1e-5
 
 
 class RMSNorm(nn.Module):

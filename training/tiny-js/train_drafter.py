@@ -17,7 +17,7 @@ MASK, DECAY, PADDED = 1, 0.92, 0
 a = argparse.ArgumentParser()
 a.add_argument("work", type=pathlib.Path); a.add_argument("--minutes", type=float, required=True); a.add_argument("--layers", type=int, default=4)
 a.add_argument("--text", nargs="+", required=True); a.add_argument("--target", default="target.pt"); a.add_argument("--out", default="drafter.pt")
-a.add_argument("--batch", type=int, default=24); a.add_argument("--positions", type=int, default=176, help="mask positions per sequence"); a.add_argument("--seed", type=int, default=0)
+a.add_argument("--batch", type=int, default=20); a.add_argument("--positions", type=int, default=288, help="mask positions per sequence"); a.add_argument("--seed", type=int, default=0)
 a = a.parse_args()
 
 torch.manual_seed(a.seed); torch.set_num_threads(2)
@@ -49,7 +49,7 @@ if out.exists():
 
 def blocks(x, prompt):
     """ids, positions, mask, labels, weights of one batch of equal prompt length; anchors and lengths are shared in the batch."""
-    K = int(rng.choice([8, 16, 32], p=[0.15, 0.7, 0.15]))
+    K = int(rng.choice([8, 16, 32], p=[0.4, 0.5, 0.1]))
     count, T = a.positions // K, prompt + NEW
     anchors = rng.integers(prompt, T - K // 2, count)
     mask = torch.full((T + count * K,) * 2, float("-inf"), device="cpu")

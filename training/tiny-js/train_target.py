@@ -1,10 +1,11 @@
-"""Trains the AR target. Grown by depth: a 6-layer model first, then every layer doubled to 12 (function-near stacking).
+"""Trains the AR target, grown by depth: 6 layers, every layer doubled to 12, then 8 layers more that begin as identities.
 
-    python train_target.py WORK --minutes 16 --layers 6  --out six.pt    --no-decay
-    python train_target.py WORK --minutes 44 --layers 12 --out target.pt --grow-from six.pt --length 512 --batch 12
+    python train_target.py WORK --steps 700 --layers 6  --out six.pt    --decay 0
+    python train_target.py WORK --steps 960 --layers 12 --out twelve.pt --grow-from six.pt --length 512 --batch 12
+    python train_target.py WORK --steps 900 --layers 20 --out twenty.pt --grow-from quiet12.pt --length 512 --batch 12 --peak 0.5 --decay 1 --seed 2
 
-Resumable: with --out present and unfinished it goes on from there. The learning rate follows the clock: warm-up,
-constant, then linear to zero over the last 45 % of the minutes. Runs on CPU (bf16 autocast) or on a GPU.
+Resumable: with --out present and unfinished it goes on from there. The learning rate follows the steps: warm-up to
+--peak, constant, then linear to zero over the last --decay of them. Runs on CPU (bf16 autocast) or on a GPU.
 """
 import argparse, json, pathlib, time
 import numpy as np, torch, torch.nn.functional as F
@@ -12,9 +13,9 @@ from model import Decoder, VOCABULARY, causal_mask
 from optimiser import MuonAdamW
 
 a = argparse.ArgumentParser()
-a.add_argument("work", type=pathlib.Path); a.add_argument("--minutes", type=float, required=True)
+a.add_argument("work", type=pathlib.Path); a.add_argument("--steps", type=int, required=True)
 a.add_argument("--layers", type=int, required=True); a.add_argument("--out", required=True)
-a.add_argument("--grow-from"); a.add_argument("--no-decay", action="store_true")
+a.add_argument("--grow-from"); a.add_argument("--peak", type=float, default=1.0); a.add_argument("--decay", type=float, default=0.45)
 a.add_argument("--batch", type=int, default=24); a.add_argument("--length", type=int, default=256); a.add_argument("--seed", type=int, default=0)
 a = a.parse_args()
 
@@ -30,13 +31,15 @@ if out.exists():
     if "optimiser" in saved: optimiser.load_state_dict(saved["optimiser"])
 elif a.grow_from:
     small = torch.load(a.work / a.grow_from, map_location=device)["model"]
-    factor = a.layers // (1 + max(int(k.split(".")[1]) for k in small if k.startswith("blocks.")))
+    few = 1 + max(int(k.split(".")[1]) for k in small if k.startswith("blocks."))
+    sources = [i * few // a.layers for i in range(a.layers)]   # the layer that each layer of the grown model copies
     grown = {}
-    for key in model.state_dict():   # layer i of the grown model copies layer i // factor
+    for key in model.state_dict():
         parts = key.split(".")
-        if parts[0] == "blocks": parts[1] = str(int(parts[1]) // factor)
+        if parts[0] == "blocks": i, parts[1] = int(parts[1]), str(sources[int(parts[1])])
         grown[key] = small[".".join(parts)].clone()
-        if key.endswith(("o.weight", "down.weight")): grown[key] /= factor
+        if key.endswith(("o.weight", "down.weight")):   # all doubled: halves; else the second of two begins as the identity
+            grown[key] *= few / a.layers if a.layers % few == 0 else float(i == 0 or sources[i - 1] != sources[i])
     model.load_state_dict(grown)
 
 mask, positions = causal_mask(a.length), torch.arange(a.length)
@@ -71,11 +74,10 @@ def heldout_loss(count=48):
 even = torch.ones(a.batch * a.length)
 orders, begin, resumed, first = {}, time.time(), spent, step
 log = open(a.work / (a.out + ".log"), "a")
-while True:
+while step < a.steps:
     spent = resumed + (time.time() - begin) / 60
-    done = spent / a.minutes
-    if done >= 1: break
-    multiplier = min(1, (step + 1) / 60) * (1 if a.no_decay else min(1, max(0.02, (1 - done) / 0.45)))
+    left = 1 - step / a.steps
+    multiplier = a.peak * min(1, (step + 1) / 60, left / a.decay if a.decay else 1)
     x = batch(step + (100_000 if a.grow_from else 0))
     with autocast():
         loss = model.loss(x[:, :-1], positions, mask, x[:, 1:], even)

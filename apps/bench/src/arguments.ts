@@ -10,6 +10,7 @@ export interface Arguments {
   readonly repeats: number;
   readonly temperature: number | undefined;
   readonly repetitionPenalty: number | undefined;
+  readonly dryMultiplier: number | undefined;
   readonly seed: number | undefined;
   readonly threads: number | undefined;
   readonly out: string | undefined;
@@ -29,6 +30,7 @@ export function readArguments(argv: readonly string[]): Arguments {
       repeats: { type: "string" },
       temperature: { type: "string" },
       "repetition-penalty": { type: "string" },
+      "dry-multiplier": { type: "string" },
       seed: { type: "string" },
       threads: { type: "string" },
       out: { type: "string" },
@@ -52,6 +54,7 @@ export function readArguments(argv: readonly string[]): Arguments {
     repeats: number("repeats", 1, true) ?? 1,
     temperature: number("temperature", 0, false),
     repetitionPenalty: number("repetition-penalty", 0, false),
+    dryMultiplier: number("dry-multiplier", 0, false),
     seed: number("seed", 0, true),
     threads: number("threads", 1, true),
     out: values.out,
@@ -59,10 +62,11 @@ export function readArguments(argv: readonly string[]): Arguments {
 }
 
 /** What was given of the sampler's options. */
-export function samplingOf({ temperature, repetitionPenalty, seed }: Arguments) {
+export function samplingOf({ temperature, repetitionPenalty, dryMultiplier, seed }: Arguments) {
   return {
     ...(temperature !== undefined && { temperature }),
     ...(repetitionPenalty !== undefined && { repetitionPenalty }),
+    ...(dryMultiplier !== undefined && { dryMultiplier }),
     ...(seed !== undefined && { seed }),
   };
 }

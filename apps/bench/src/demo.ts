@@ -18,6 +18,7 @@ DiffuSpec's, accepted draft tokens in green, the target's own tokens plain.
   --fast                    fewer prompts
   --temperature X --seed N  seeded sampling instead of the pair's default
   --repetition-penalty X    1 is none
+  --dry-multiplier X        against repeated runs; 0 is none
   --threads N               threads of one operator
   --json                    one JSON object on stdout and nothing else
 `;

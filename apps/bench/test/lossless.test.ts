@@ -14,7 +14,7 @@ async function open(options: Partial<EngineOptions> = {}): Promise<Engine> {
   return engine;
 }
 
-/** Ids of one completion; `repetitionPenalty: 1` turns the model's own default off, so both ways are covered. */
+/** Ids of one completion; `dryMultiplier: 0` turns the model's own default off, so both ways are covered. */
 async function write(
   engine: Engine,
   drafter: DrafterName,
@@ -43,7 +43,7 @@ describe("every drafter on 64 held-out prompts", async () => {
   const engine = await open();
   for (const [name, options] of [
     ["greedy with the model's penalty", { maxTokens: 48 }],
-    ["plain greedy", { maxTokens: 32, repetitionPenalty: 1 }],
+    ["plain greedy", { maxTokens: 32, dryMultiplier: 0 }],
     ["seeded sampling", { maxTokens: 32, ...SAMPLED }],
   ] as const) {
     const plain = write(engine, "none", PROMPTS, options);
@@ -63,6 +63,8 @@ describe("every setting of the diffusion drafter", () => {
     { search: { lambda: 0 } },
     { search: { lambda: 1, beam: 1 } },
     { search: { beam: 8 } },
+    { search: { cut: 0.6 } },
+    { search: { online: false } },
     { search: "tree" },
     { search: "tree", lengthController: { fixed: 20 } },
     { steps: 2 },

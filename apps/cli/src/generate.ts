@@ -20,6 +20,9 @@ export interface GenerateFlags extends ModelFlags {
   readonly topP?: number;
   readonly minP?: number;
   readonly repetitionPenalty?: number;
+  readonly dryMultiplier?: number;
+  readonly dryBase?: number;
+  readonly dryAllowedLength?: number;
   readonly stop?: string[];
   readonly json?: boolean;
   readonly stats?: boolean;
@@ -35,6 +38,9 @@ const CALL_KEYS = [
   "topP",
   "minP",
   "repetitionPenalty",
+  "dryMultiplier",
+  "dryBase",
+  "dryAllowedLength",
   "stop",
 ] as const satisfies readonly (keyof CallOptions)[];
 

@@ -66,6 +66,9 @@ describe("fields", () => {
       top_k: 100,
       min_p: 0,
       repetition_penalty: 1.1,
+      dry_multiplier: 0.8,
+      dry_base: 1.75,
+      dry_allowed_length: 8,
       seed: Number.MAX_SAFE_INTEGER,
       stop: "end",
       logit_bias: { 0: -100, 99: 100 },
@@ -79,6 +82,9 @@ describe("fields", () => {
       topK: 100,
       minP: 0,
       repetitionPenalty: 1.1,
+      dryMultiplier: 0.8,
+      dryBase: 1.75,
+      dryAllowedLength: 8,
       seed: Number.MAX_SAFE_INTEGER,
       stop: ["end"],
       logitBias: new Map([
@@ -113,14 +119,23 @@ describe("fields", () => {
     [[1e308]],
   ])("refuses the prompt %j", (prompt) => expect(refusal({ prompt })).toMatchObject({ status: 400, param: "prompt" }));
 
-  it.each(["max_tokens", "min_tokens", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed"])(
-    "refuses what is no number in the range of %s",
-    (name) => {
-      // JSON writes 1e309 for the infinite one; NaN cannot come in a body.
-      for (const value of [-1, 1e308, 2 ** 53, Number.POSITIVE_INFINITY, Number.NaN, "1", true, [], {}])
-        expect(refusal({ [name]: value })).toMatchObject({ status: 400, type: "invalid_request_error", param: name });
-    },
-  );
+  it.each([
+    "max_tokens",
+    "min_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "dry_multiplier",
+    "dry_base",
+    "dry_allowed_length",
+    "seed",
+  ])("refuses what is no number in the range of %s", (name) => {
+    // JSON writes 1e309 for the infinite one; NaN cannot come in a body.
+    for (const value of [-1, 1e308, 2 ** 53, Number.POSITIVE_INFINITY, Number.NaN, "1", true, [], {}])
+      expect(refusal({ [name]: value })).toMatchObject({ status: 400, type: "invalid_request_error", param: name });
+  });
 
   it.each([
     ["max_tokens", 257],
@@ -129,6 +144,9 @@ describe("fields", () => {
     ["top_p", 0],
     ["top_k", 101],
     ["repetition_penalty", 0],
+    ["dry_multiplier", -1],
+    ["dry_base", 0.5],
+    ["dry_allowed_length", 0],
     ["temperature", 2.01],
     ["stop", ["a", "b", "c", "d", "e"]],
     ["stop", ""],

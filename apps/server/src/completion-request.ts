@@ -47,6 +47,7 @@ const UNSUPPORTED: Readonly<Record<string, readonly unknown[]>> = {
 };
 const KNOWN = new Set([
   ...["model", "prompt", "max_tokens", "min_tokens", "temperature", "top_p", "top_k", "min_p", "repetition_penalty"],
+  ...["dry_multiplier", "dry_base", "dry_allowed_length"],
   ...["seed", "stop", "logit_bias", "stream", "stream_options", "user", ...Object.keys(UNSUPPORTED)],
 ]);
 
@@ -86,6 +87,9 @@ function readOptions(body: Fields, { contextLength, vocabularySize }: RequestLim
       topK: integerField(body, "top_k", 0, vocabularySize),
       minP: numberField(body, "min_p", 0, 1),
       repetitionPenalty: positiveField(body, "repetition_penalty", 10),
+      dryMultiplier: numberField(body, "dry_multiplier", 0, 100),
+      dryBase: numberField(body, "dry_base", 1, 100),
+      dryAllowedLength: integerField(body, "dry_allowed_length", 1, contextLength),
     }),
   };
 }

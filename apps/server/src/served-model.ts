@@ -7,6 +7,9 @@ export interface ServedOptions {
   readonly topK?: number;
   readonly minP?: number;
   readonly repetitionPenalty?: number;
+  readonly dryMultiplier?: number;
+  readonly dryBase?: number;
+  readonly dryAllowedLength?: number;
   readonly seed: number;
   readonly stop: readonly string[];
   readonly logitBias: ReadonlyMap<number, number>;

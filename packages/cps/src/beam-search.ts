@@ -20,6 +20,7 @@ export const BEAM_DEFAULTS = {
   beam: 3,
   scoring: "per-token",
   eosIds: [],
+  cut: 0,
 } as const satisfies Omit<BeamOptions, "scorer">;
 
 /** The paper's constants with its plain sum. */
@@ -44,13 +45,14 @@ const MAX_PATHS = 2 ** 18;
  * and an unbounded beam that grows past 2^18 paths
  */
 export function createBeamSearch<State>(options: BeamOptions<State>): PathSearch {
-  const { scorer, lambda, beam, scoring, eosIds } = { ...BEAM_DEFAULTS, ...options };
+  const { scorer, lambda, beam, scoring, eosIds, cut } = { ...BEAM_DEFAULTS, ...options };
   checkNames(options, ["scorer", ...Object.keys(BEAM_DEFAULTS)]);
-  checkScoreOptions({ scorer, lambda, eosIds });
+  checkScoreOptions({ scorer, lambda, eosIds, cut });
   if (beam !== Number.POSITIVE_INFINITY && !(Number.isInteger(beam) && beam >= 1 && beam <= MAX_PATHS))
     throw bad("beam", beam, `it is an integer in 1..${MAX_PATHS}, or Infinity`);
   if (scoring !== "paper" && scoring !== "per-token") throw bad("scoring", scoring, 'it is "per-token" or "paper"');
   const eos = new Set<number>(eosIds);
+  const floor = Math.log(cut);
   const worth = (score: number, length: number) => (scoring === "paper" ? score : score / length);
   let idle: Workspace<State> | undefined;
 
@@ -61,6 +63,7 @@ export function createBeamSearch<State>(options: BeamOptions<State>): PathSearch
     idle = undefined;
     try {
       work.begin(lambda < 1 ? ((yield scorer.begin(request.context)) as State) : (undefined as State));
+      let best = -1;
       let finished = -1;
       for (let position = 0; position < depth; position++) {
         const first = lattice.offsets[position];
@@ -68,7 +71,8 @@ export function createBeamSearch<State>(options: BeamOptions<State>): PathSearch
         const last = position === depth - 1;
         yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
         const ended = work.select(width, beam, last ? undefined : (c) => eos.has(lattice.tokens[first + c]));
-        if (ended !== -1) {
+        const enough = position === 0 ? Number.NEGATIVE_INFINITY : floor;
+        if (ended !== -1 && work.mixed.values[ended] >= enough) {
           const node = work.addNode(ended, lattice.tokens[first + (ended % width)]);
           if (
             finished === -1 ||
@@ -77,9 +81,13 @@ export function createBeamSearch<State>(options: BeamOptions<State>): PathSearch
             finished = node;
         }
         work.advance(lambda < 1 && !last ? scorer : undefined, (c) => lattice.tokens[first + c]);
-        if (work.live.length === 0) break;
+        if (work.live.length === 0) {
+          if (finished !== -1) best = finished;
+          break;
+        }
+        if (!(work.total[work.live[0]] >= enough)) break;
+        best = work.live[0];
       }
-      let best = work.live.length === 0 ? finished : work.live[0];
       if (
         finished !== -1 &&
         worth(work.total[finished], work.length(finished)) > worth(work.total[best], work.length(best))

@@ -44,14 +44,15 @@ export const TREE_DEFAULTS = {
  * @throws ERR_OPTION; `search` throws or rejects with ERR_CONTRACT as the beam search does
  */
 export function createTreeSearch<State>(options: TreeOptions<State>): PathSearch {
-  const { scorer, lambda, beam, scoring, eosIds, maxNodes, decay, trunk } = { ...TREE_DEFAULTS, ...options };
+  const { scorer, lambda, beam, scoring, eosIds, cut, maxNodes, decay, trunk } = { ...TREE_DEFAULTS, ...options };
   checkNames(options, ["scorer", ...Object.keys(TREE_DEFAULTS)]);
-  const beamSearch = createBeamSearch({ scorer, lambda, beam, scoring, eosIds });
+  const beamSearch = createBeamSearch({ scorer, lambda, beam, scoring, eosIds, cut });
   if (!Number.isInteger(maxNodes) || maxNodes < 1 || maxNodes >= MAX_TREE_NODES)
     throw bad("maxNodes", maxNodes, `it is an integer in 1..${MAX_TREE_NODES - 1}`);
   if (!(decay > 0 && decay <= 1)) throw bad("decay", decay, "it is a number, 0 < decay <= 1");
   if (trunk !== "beam" && trunk !== "best-first") throw bad("trunk", trunk, 'it is "beam" or "best-first"');
   const eos = new Set<number>(eosIds);
+  const floor = Math.log(cut);
 
   function* steps(request: SearchRequest): Generator<unknown, SearchResult, unknown> {
     const { lattice, depth, root, nodes } = readRequest(request);
@@ -80,16 +81,19 @@ export function createTreeSearch<State>(options: TreeOptions<State>): PathSearch
               : scorer.advance(states[tree[parent].parent], token);
         yield* mixed.fill(scorer, [states[parent]], lattice, level, lambda);
         const first = lattice.offsets[level];
-        for (let c = first; c < lattice.offsets[level + 1]; c++)
+        for (let c = first; c < lattice.offsets[level + 1]; c++) {
+          const sum = score + mixed.values[c - first];
+          if (sum < floor && level > 0) continue;
           open.push({
             token: lattice.tokens[c],
             parent,
             depth: level + 1,
-            score: score + mixed.values[c - first],
+            score: sum,
             rank: rank + decay ** level * mixed.values[c - first],
             forced: forced && level + 1 < onPath.length && onPath[level + 1] === lattice.tokens[c],
             order: order++,
           });
+        }
       }
       if (open.size === 0 || tree.length > most) break;
       tree.push(open.pop());

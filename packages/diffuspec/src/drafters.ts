@@ -3,12 +3,18 @@ import { createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffusp
 import { createDlmDrafter, type DlmManifest } from "@diffuspec/drafter-dlm";
 import { createPromptLookup } from "@diffuspec/drafters/prompt-lookup";
 import { createRecycling } from "@diffuspec/drafters/recycling";
-import { createNgramScorer, createUniformScorer, type NgramModel } from "@diffuspec/ngram-scorer";
+import {
+  createNgramScorer,
+  createOnlineScorer,
+  createUniformScorer,
+  followText,
+  type NgramModel,
+} from "@diffuspec/ngram-scorer";
 import type { OnnxVerifier } from "@diffuspec/verifier-ar";
 import { defined } from "./checks.ts";
 import { openNgram } from "./ngram.ts";
 import { createNgramDrafter } from "./ngram-drafter.ts";
-import { DRAFTER_NAMES, type DrafterName, type EngineOptions, type SearchOption } from "./options.ts";
+import { DRAFTER_NAMES, type DrafterName, type EngineOptions } from "./options.ts";
 import type { Pair } from "./pair.ts";
 
 export interface Drafters {
@@ -38,7 +44,7 @@ export function createDrafters(parts: {
     if (!available.includes(name)) throw unavailable(name, pair.manifest.name, available);
   };
 
-  async function dlm(name: DrafterName, search: PathSearch): Promise<Drafter> {
+  async function dlm(name: DrafterName, search: PathSearch | (() => PathSearch)): Promise<Drafter> {
     const { precision, threads, lattice, steps } = settings;
     return createDlmDrafter({
       drafter: pair.manifest.drafter as unknown as DlmManifest,
@@ -59,13 +65,19 @@ export function createDrafters(parts: {
     return ngram;
   };
 
-  /** Eq. 8 with the model's n-gram; without one the drafter alone decides. */
-  async function cps(): Promise<PathSearch> {
+  /** Eq. 8 with the model's n-gram, topped up with each session's own text; without one the drafter alone decides. */
+  async function cps(): Promise<() => PathSearch> {
     const { eosIds } = pair.manifest.target;
+    const { online = true, ...beam } = settings.search === "tree" ? {} : settings.search;
     const model = await theNgram();
-    return model
-      ? searchWith({ scorer: createNgramScorer(model), eosIds }, settings.search)
-      : searchWith({ scorer: createUniformScorer(verifier.vocabularySize), eosIds }, settings.search);
+    const searchWith = <State>(scorer: CausalScorer<State>) =>
+      settings.search === "tree"
+        ? createTreeSearch({ scorer, eosIds })
+        : createBeamSearch({ scorer, eosIds, ...defined(beam) });
+    return () => {
+      if (!model) return searchWith(createUniformScorer(verifier.vocabularySize));
+      return searchWith(online ? followText(createOnlineScorer(model)) : createNgramScorer(model));
+    };
   }
 
   async function make(name: DrafterName): Promise<Drafter | undefined> {
@@ -103,13 +115,6 @@ export function createDrafters(parts: {
       for (const result of all) if (result.status === "fulfilled") await result.value?.dispose?.();
     },
   };
-}
-
-function searchWith<State>(
-  common: { scorer: CausalScorer<State>; eosIds: readonly number[] },
-  search: SearchOption,
-): PathSearch {
-  return search === "tree" ? createTreeSearch(common) : createBeamSearch({ ...common, ...defined(search) });
 }
 
 function unavailable(name: DrafterName, model: string, available: readonly DrafterName[]): DiffuSpecError {

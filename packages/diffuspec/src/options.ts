@@ -10,8 +10,13 @@ export type DrafterName = (typeof DRAFTER_NAMES)[number];
 /** Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, or you. */
 export type LengthControllerOption = "adl-paper" | "adl" | "cost-aware" | { readonly fixed: number };
 
-/** How a lattice becomes a draft: Eq. 8's beam search (lambda weighs the n-gram), or the best-first tree. */
-export type SearchOption = { readonly lambda?: number; readonly beam?: number } | "tree";
+/**
+ * How a lattice becomes a draft: Eq. 8's beam search, or the best-first tree. lambda weighs the drafter against the n-gram,
+ * `cut` ends a draft where agreement becomes unlikely, `online` (default true) lets the n-gram learn from the text at hand.
+ */
+export type SearchOption =
+  | { readonly lambda?: number; readonly beam?: number; readonly cut?: number; readonly online?: boolean }
+  | "tree";
 
 /** A step of loading: its beginning (done 0) and its end. */
 export interface LoadProgress {
@@ -118,8 +123,12 @@ export function checkLengthController(value: LengthControllerOption): void {
 function checkSearch(search: SearchOption): void {
   if (search === "tree") return;
   if (typeof search !== "object" || search === null)
-    throw optionError("search", search, '"tree" or an object { lambda, beam }');
-  refuseUnknown("search", search, ["lambda", "beam"]);
+    throw optionError("search", search, '"tree" or an object { lambda, beam, cut, online }');
+  refuseUnknown("search", search, ["lambda", "beam", "cut", "online"]);
   if (search.lambda !== undefined) requireNumber("search.lambda", search.lambda, 0, 1);
   if (search.beam !== undefined) requireInteger("search.beam", search.beam, 1, 1024);
+  const { cut, online } = search;
+  if (cut !== undefined && !(typeof cut === "number" && cut >= 0 && cut < 1))
+    throw optionError("search.cut", cut, "a number in [0, 1)");
+  if (online !== undefined && typeof online !== "boolean") throw optionError("search.online", online, "true or false");
 }

@@ -33,7 +33,12 @@ export async function createDlmDrafter(options: DlmDrafterOptions): Promise<Draf
     name,
     needs: {},
     ...(vocabulary && { vocabulary }),
-    open: () => createSession({ forward: createForward(decoder), search, ...settings }),
+    open: () =>
+      createSession({
+        forward: createForward(decoder),
+        search: typeof search === "function" ? search() : search,
+        ...settings,
+      }),
     dispose: () => decoder.dispose(),
   };
 }

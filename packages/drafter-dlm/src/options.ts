@@ -22,8 +22,8 @@ export interface DlmDrafterOptions {
   readonly drafter: DlmManifest;
   /** Path of a file of the model; its external weights lie beside it. */
   readonly resolve: (file: string) => string;
-  /** How a lattice becomes a draft: beam search (CPS), a best-first tree, or argmax. */
-  readonly search: PathSearch;
+  /** How a lattice becomes a draft: beam search (CPS), a best-first tree, or argmax. A function makes one for each session. */
+  readonly search: PathSearch | (() => PathSearch);
   readonly precision?: string;
   /** Threads of one operator. */
   readonly threads?: number;
@@ -70,8 +70,8 @@ export function checkOptions(options: DlmDrafterOptions) {
     throw refuse(`coupling is ${coupling}`, "it is a finite number >= 0");
   if (typeof name !== "string" || name === "") throw refuse("name is not usable", "it is a text of its own");
   if (typeof options.resolve !== "function") throw refuse("resolve is missing", "it turns a file name into a path");
-  if (typeof options.search?.search !== "function")
-    throw refuse("search is missing", "it is a PathSearch, such as createBeamSearch() of @diffuspec/cps");
+  if (typeof options.search !== "function" && typeof options.search?.search !== "function")
+    throw refuse("search is missing", "it is a PathSearch, such as createBeamSearch() of @diffuspec/cps, or makes one");
   const graph = Object.hasOwn(manifest.graphs, precision) ? manifest.graphs[precision] : undefined;
   if (typeof graph !== "string")
     throw refuse(`precision is ${precision}`, `the model has ${Object.keys(manifest.graphs).join(", ")}`);

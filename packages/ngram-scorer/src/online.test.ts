@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createNgramScorer, createOnlineScorer, estimateNgram, logProb, type OnlineOptions } from "./index.ts";
+import {
+  createNgramScorer,
+  createOnlineScorer,
+  estimateNgram,
+  followText,
+  logProb,
+  type OnlineOptions,
+} from "./index.ts";
 
 const VOCABULARY = 6;
 const ids = fc.array(fc.integer({ min: 0, max: VOCABULARY - 1 }), { maxLength: 40 });
@@ -91,6 +98,25 @@ describe("createOnlineScorer", () => {
     expect(Math.exp(out[1]!)).toBeLessThan(0.1);
     expect(out[2]).toBeCloseTo(logProb(model, [1], 3), 12);
     expect(out[3]).toBeCloseTo(logProb(model, [1], 2), 12);
+  });
+
+  test("followText learns what a text gains, and anew where it is another", () => {
+    const cut = fc.array(fc.nat(40), { maxLength: 4 });
+    fc.assert(
+      fc.property(fc.array(fc.record({ text: ids, cut }), { minLength: 1, maxLength: 3 }), options, (texts, o) => {
+        const follower = followText(createOnlineScorer(model, o));
+        for (const { text, cut } of texts)
+          for (const end of [...cut.filter((at) => at < text.length).sort((a, b) => a - b), text.length]) {
+            const context = Int32Array.from(text.slice(0, end));
+            const out = new Float64Array(VOCABULARY);
+            follower.score([follower.begin(context)], all, out);
+            const fresh = createOnlineScorer(model, o);
+            fresh.learn(context);
+            expect(out).toEqual(scores(fresh, [...context]));
+          }
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test("memory stays what it was", () => {

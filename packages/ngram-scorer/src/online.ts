@@ -92,6 +92,45 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
   };
 }
 
+/**
+ * The scorer for a search that is handed the whole text each time: begin() first learns what the text has gained since the
+ * last call. A text that does not continue the last one is learnt from its beginning, after the other is forgotten.
+ *
+ * @throws ERR_OPTION (in begin) for an id outside the vocabulary
+ */
+export function followText(scorer: OnlineScorer): SyncCausalScorer<NgramState> {
+  let text = new Int32Array(256);
+  let length = 0;
+
+  const continues = (context: Int32Array) => {
+    if (context.length < length) return false;
+    for (let i = 0; i < length; i++) if (context[i] !== text[i]) return false;
+    return true;
+  };
+
+  return {
+    name: scorer.name,
+    begin(context) {
+      if (!continues(context)) {
+        scorer.forget();
+        length = 0;
+      }
+      const gained = context.subarray(length);
+      scorer.learn(gained);
+      if (text.length < context.length) {
+        const larger = new Int32Array(2 * context.length);
+        larger.set(text.subarray(0, length));
+        text = larger;
+      }
+      text.set(gained, length);
+      length = context.length;
+      return scorer.begin(context);
+    },
+    advance: scorer.advance,
+    score: scorer.score,
+  };
+}
+
 function checked(options: OnlineOptions) {
   const { shortest = ONLINE_DEFAULTS.shortest, longest = ONLINE_DEFAULTS.longest } = options;
   const { window = ONLINE_DEFAULTS.window, discount = ONLINE_DEFAULTS.discount } = options;

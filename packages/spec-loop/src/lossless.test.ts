@@ -45,6 +45,8 @@ const scenario = fc.record({
     topP: fc.constantFrom(1, 1, 0.8),
     minP: fc.constantFrom(0, 0, 0.1),
     repetitionPenalty: fc.constantFrom(1, 1, 1.3),
+    dryMultiplier: fc.constantFrom(0, 0, 2),
+    dryAllowedLength: fc.constantFrom(1, 2, 4),
     seed: fc.nat(1e9),
   }),
   biased: fc.boolean(),

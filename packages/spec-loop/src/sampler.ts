@@ -1,4 +1,5 @@
 import { argmax, DiffuSpecError, type Sampler } from "@diffuspec/contracts";
+import { createDry } from "./dry.ts";
 import { shortlist } from "./filters.ts";
 import { GUMBEL_BOUND, gumbel, noiseWord, positionKey } from "./gumbel.ts";
 import { optionError, refuseUnknown, requireInteger } from "./options.ts";
@@ -14,6 +15,12 @@ export interface SamplerOptions {
   readonly minP: number;
   /** > 0. Positive logits of ids seen before (prompt included) are divided by it, negative ones multiplied. 1 is off. */
   readonly repetitionPenalty: number;
+  /** >= 0, nats: the DRY penalty of a token that would repeat a run of `dryAllowedLength` ids; see `createDry`. 0 is off. */
+  readonly dryMultiplier: number;
+  /** >= 1: the penalty grows by this factor with every further id of the run. */
+  readonly dryBase: number;
+  /** >= 1, ids: shorter runs may be repeated freely. */
+  readonly dryAllowedLength: number;
   /** Added to the logits of these ids, nats; -Infinity forbids an id. */
   readonly logitBias: ReadonlyMap<number, number> | Readonly<Record<number, number>>;
   /** Integer in 0..2^53-1. Equal seeds give equal tokens, with drafts and without. */
@@ -26,12 +33,15 @@ export const SAMPLER_DEFAULTS: SamplerOptions = {
   topP: 1,
   minP: 0,
   repetitionPenalty: 1,
+  dryMultiplier: 0,
+  dryBase: 1.75,
+  dryAllowedLength: 2,
   logitBias: {},
   seed: 0,
 };
 
 /**
- * A sampler in the filter order of Hugging Face transformers: repetition penalty, bias, temperature, top-k, top-p, min-p.
+ * A sampler in the filter order of Hugging Face transformers: repetition penalty, DRY, bias, temperature, top-k, top-p, min-p.
  * The token is the argmax of score + Gumbel noise over the ids that survive (Gumbel-max: exactly a draw from their softmax).
  * Ties, also those at the border of top-k, fall to the lowest id. NaN counts as -Infinity.
  *
@@ -44,18 +54,24 @@ export const SAMPLER_DEFAULTS: SamplerOptions = {
  */
 export function createSampler(options: Partial<SamplerOptions>, vocabularySize: number): Sampler {
   requireInteger("vocabularySize", vocabularySize, 1);
-  const { temperature, topK, topP, minP, repetitionPenalty, seed, bias } = checked(options, vocabularySize);
+  const { temperature, topK, topP, minP, repetitionPenalty, dryMultiplier, seed, bias, ...all } = checked(
+    options,
+    vocabularySize,
+  );
   const floor = minP === 0 ? Number.NEGATIVE_INFINITY : Math.log(minP);
-  const argmaxOnly = temperature === 0 && repetitionPenalty === 1 && bias.length === 0;
+  const dry = dryMultiplier === 0 ? undefined : createDry(dryMultiplier, all.dryBase, all.dryAllowedLength);
+  const fixed = repetitionPenalty === 1 && bias.length === 0;
+  const argmaxOnly = temperature === 0 && fixed && dry === undefined;
   const scores = new Float64Array(vocabularySize);
   const seen = new Uint8Array(repetitionPenalty === 1 ? 0 : vocabularySize);
 
-  /** Penalty and bias into `scores`; gives the id of the best score. */
+  /** Penalties and bias into `scores`; gives the id of the best score. */
   function process(logits: Float32Array, ids: Int32Array): number {
     if (logits.length !== vocabularySize) throw rowError(`it has ${logits.length} entries, not ${vocabularySize}`);
     const raw = argmax(logits);
     if (raw === -1 || !Number.isFinite(logits[raw])) throw rowError("its largest logit is not a finite number");
-    if (argmaxOnly) return raw;
+    const penalties = dry?.(ids);
+    if (temperature === 0 && fixed && !penalties?.has(raw)) return raw;
     for (let id = 0; id < vocabularySize; id++) {
       const logit = logits[id]!;
       scores[id] = Number.isNaN(logit) ? Number.NEGATIVE_INFINITY : logit;
@@ -69,6 +85,7 @@ export function createSampler(options: Partial<SamplerOptions>, vocabularySize: 
         scores[id] = scores[id]! > 0 ? scores[id]! / repetitionPenalty : scores[id]! * repetitionPenalty;
       }
     }
+    if (penalties !== undefined) for (const [id, nats] of penalties) scores[id] = scores[id]! - nats;
     for (const [id, value] of bias) scores[id] = scores[id]! + value;
     const best = argmax(scores);
     if (scores[best] === Number.NEGATIVE_INFINITY) throw nothingLeft();
@@ -115,13 +132,17 @@ function checked(options: Partial<SamplerOptions>, vocabularySize: number) {
   refuseUnknown("The sampler", options, Object.keys(SAMPLER_DEFAULTS));
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const all: SamplerOptions = { ...SAMPLER_DEFAULTS, ...given };
-  const { temperature, topP, minP, repetitionPenalty, logitBias } = all;
+  const { temperature, topP, minP, repetitionPenalty, dryMultiplier, dryBase, logitBias } = all;
   if (!(temperature >= 0 && Number.isFinite(temperature)))
     throw optionError("temperature", temperature, "a finite number >= 0");
   if (!(topP > 0 && topP <= 1)) throw optionError("topP", topP, "in (0, 1]");
   if (!(minP >= 0 && minP <= 1)) throw optionError("minP", minP, "in [0, 1]");
   if (!(repetitionPenalty > 0 && Number.isFinite(repetitionPenalty)))
     throw optionError("repetitionPenalty", repetitionPenalty, "a finite number > 0");
+  if (!(dryMultiplier >= 0 && Number.isFinite(dryMultiplier)))
+    throw optionError("dryMultiplier", dryMultiplier, "a finite number >= 0");
+  if (!(dryBase >= 1 && Number.isFinite(dryBase))) throw optionError("dryBase", dryBase, "a finite number >= 1");
+  requireInteger("dryAllowedLength", all.dryAllowedLength, 1);
   requireInteger("topK", all.topK, 0);
   requireInteger("seed", all.seed, 0);
   if (typeof logitBias !== "object" || logitBias === null)
