@@ -12,7 +12,7 @@ CONTEXT, POSITIONS, TOP, MASK, END = 512, 640, 16, 1, 0
 a = argparse.ArgumentParser()
 a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path)
 a.add_argument("--target", default="target.pt"); a.add_argument("--drafter", default="drafter.pt")
-a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="3gram.bin"); a.add_argument("--name", default="diffuspec/tiny-js"); a.add_argument("--penalty", type=float, default=1.12)
+a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="3gram.bin"); a.add_argument("--name", default="diffuspec/tiny-js")
 a = a.parse_args()
 a.out.mkdir(parents=True, exist_ok=True)
 shape = {"vocabularySize": VOCABULARY, "width": WIDTH, "heads": HEADS, "kvHeads": KV_HEADS, "headDim": HEAD_DIM, "hidden": HIDDEN,
@@ -35,7 +35,9 @@ def write(weights, layers, precision, file, bias, positions, head, taps):
     return file
 
 
-manifest = {"format": 1, "name": a.name, "licence": "MIT", "tokenizer": "tokenizer.json", "threads": 1, "draft": {"lattice": {"tau": 0.95}, "search": {"lambda": 0.65}}, "generation": {"repetitionPenalty": a.penalty}}
+manifest = {"format": 1, "name": a.name, "licence": "MIT", "tokenizer": "tokenizer.json", "threads": 1,
+            "draft": {"lattice": {"tau": 0.95}, "search": {"lambda": 0.65, "cut": 0.1}},
+            "generation": {"dryMultiplier": 0.8, "dryBase": 1.75, "dryAllowedLength": 8}}
 state, layers = load(a.target)
 weights = Weights(a.out / "target.bin"); store(weights, state, layers)
 manifest["target"] = {**shape, "layers": layers, "parameters": count(state), "contextLength": CONTEXT, "eosIds": [END], "bosId": END, "graphs": {

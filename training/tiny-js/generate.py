@@ -9,9 +9,9 @@ Writes ids uint16 [sequences, longest] (zero-padded at the end), prompt lengths,
 """
 import argparse, json, pathlib, time
 import numpy as np, torch
+from continuations import NEW, PROMPTS
 from model import Decoder, VOCABULARY, causal_mask, KV_HEADS, HEAD_DIM
 
-PROMPTS, NEW = (48, 80, 120, 192), 128
 MULTIPLIER, BASE, MOST = 0.8, 1.75, 1e30
 
 a = argparse.ArgumentParser()

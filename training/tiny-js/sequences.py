@@ -5,14 +5,14 @@
 """
 import sys
 import numpy as np
+from continuations import NEW
 
 APART = np.array([65535], np.uint16)
 out = []
 for name in sys.argv[2:]:
     if name.endswith(".npz"):
         text = np.load(name)
-        new = text["ids"].shape[1] - int(text["prompts"].max())
-        for row, prompt in zip(text["ids"], text["prompts"]): out += [row[prompt - 2:prompt + new], APART]
+        for row, prompt in zip(text["ids"], text["prompts"]): out += [row[prompt - 2:prompt + NEW], APART]
     else:
         data = np.fromfile(name, dtype=np.uint16)
         starts = np.flatnonzero(data == 0).tolist() + [len(data)]

@@ -9,6 +9,7 @@ so that every mask ratio is trained and refinement steps work. Position i of a b
 """
 import argparse, json, pathlib, time
 import numpy as np, torch
+from continuations import NEW
 from model import Decoder, causal_mask
 from optimiser import MuonAdamW
 
@@ -27,7 +28,6 @@ text = [np.load(a.work / f) for f in a.text]
 ids = torch.from_numpy(np.concatenate([t["ids"] for t in text]).astype(np.int64)).cpu()
 prompts = np.concatenate([t["prompts"] for t in text])
 groups = {int(p): np.flatnonzero(prompts == p) for p in np.unique(prompts)}
-NEW = ids.shape[1] - max(groups)
 rng = np.random.default_rng(a.seed)
 
 target = torch.load(a.work / a.target, map_location=device)["model"]

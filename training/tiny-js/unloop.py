@@ -7,6 +7,7 @@ A continuation's token counts as looping where the six ids that end with it stoo
 """
 import argparse, json, pathlib, time
 import numpy as np, torch
+from continuations import NEW
 from model import Decoder, causal_mask
 from optimiser import MuonAdamW
 
@@ -32,8 +33,7 @@ def looping(row, prompt, end):
     return flags
 
 
-new = ids.shape[1] - int(prompts.max())
-flags = [looping(r.tolist(), int(p), int(p) + new) for r, p in zip(ids, prompts)]
+flags = [looping(r.tolist(), int(p), int(p) + NEW) for r, p in zip(ids, prompts)]
 rows = {int(p): [i for i in np.flatnonzero(prompts == p) if flags[i].sum() > 8] for p in np.unique(prompts)}
 print({p: len(v) for p, v in rows.items()}, "looping continuations of", len(ids), flush=True)
 state = torch.load(a.work / a.source)["model"]
@@ -44,10 +44,10 @@ mask, positions, even = causal_mask(L), torch.arange(L), torch.ones(B * L)
 while (done := (time.time() - begin) / 60 / a.minutes) < 1:
     x = torch.stack([corpus[i:i + L + 1] for i in rng.integers(0, len(corpus) - L - 1, B)])
     P = int(rng.choice(list(rows))); chosen = rng.choice(rows[P], 16)
-    y = torch.from_numpy(ids[chosen][:, :P + new]); weight = torch.from_numpy(np.stack([flags[i] for i in chosen]))[:, 1:]
+    y = torch.from_numpy(ids[chosen][:, :P + NEW]); weight = torch.from_numpy(np.stack([flags[i] for i in chosen]))[:, 1:]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         likely = model.loss(x[:, :-1], positions, mask, x[:, 1:], even)
-        T = P + new - 1
+        T = P + NEW - 1
         unlikely = model.loss(y[:, :-1], torch.arange(T), causal_mask(T), y[:, 1:], weight.contiguous(), unlikely=True)
     optimiser.zero_grad(); (likely + a.weight * unlikely).backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
