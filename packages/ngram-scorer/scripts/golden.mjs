@@ -42,7 +42,7 @@ const corpora = {
     const text = ["README.md", "docs/log.md", "packages/ngram-scorer/README.md", "CONTRIBUTING.md"]
       .map(read)
       .join("\n");
-    const sentences = text.replace(/```[^]*?```/g, "\n").split(/[.:;!?|]\s|\n\s*\n/);
+    const sentences = text.replace(/```[\s\S]*?```/g, "\n").split(/[.:;!?|]\s|\n\s*\n/);
     return sentences.map((s) => (s.toLowerCase().match(/[a-z]+(?:'[a-z]+)?/g) ?? []).join(" ")).filter(Boolean);
   },
   code: () => {
@@ -134,12 +134,12 @@ function askedFor(model) {
   execFileSync(join(programs, "build_binary"), ["probing", arpa, binary], { stdio: "inherit" });
   const input = `${sentences.join("\n")}\n`;
   const said = execFileSync(join(programs, "query"), ["-v", "word", binary], { input, maxBuffer: 2 ** 28 }).toString();
+  // query -v word puts all words in one line, each as word=id length log10, and </s> after every sentence
   const scores = said
-    .trim()
-    .split("\n")
-    .map((line) =>
-      line
-        .trim()
+    .split(/(?<=\t<\/s>=[^\t]*)\t/)
+    .filter(Boolean)
+    .map((words) =>
+      words
         .split("\t")
         .map((word) => Number(Number(word.split(" ").at(-1)).toFixed(6)))
         .join(" "),
@@ -148,8 +148,8 @@ function askedFor(model) {
   keep(`${name}.bin.gz`, readFileSync(binary));
   keep(`${name}.query.gz`, sentences.map((sentence, i) => `${sentence}\t${scores[i]}`).join("\n"));
   const heads = {};
-  for (const kind of ["trie"]) {
-    execFileSync(join(programs, "build_binary"), [kind, arpa, binary], { stdio: "inherit" });
+  for (const kind of ["trie", "-q 8 trie", "-a 22 trie", "-q 8 -a 22 trie"]) {
+    execFileSync(join(programs, "build_binary"), [...kind.split(" "), arpa, binary], { stdio: "inherit" });
     heads[kind] = readFileSync(binary).subarray(0, 160).toString("base64");
   }
   return { ...model, binary: `${name}.bin.gz`, query: `${name}.query.gz`, heads };
