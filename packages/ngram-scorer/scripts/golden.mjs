@@ -31,6 +31,7 @@ const MODELS = [
   ...[2, 6].map((order) => ({ corpus: "code", order })),
   { corpus: "code", order: 5, prune: [0, 0, 1, 2] },
   ...[1, 2, 3, 4, 5, 6].map((order) => ({ corpus: "tiny", order, fallback: [0.5, 1, 1.5] })),
+  { corpus: "zero", order: 6, prune: [0, 1, 1], fallback: [0.5, 1, 1.5] },
   { corpus: "tiny", order: 3, prune: [0, 1], fallback: [0.25, 0.75, 1.25] },
 ];
 /** The model whose probing binary and query results are kept. */
@@ -55,6 +56,8 @@ const corpora = {
     return code.map((line) => (line.match(/\w+|[^\s\w]/g) ?? []).map(id).join(" ")).filter(Boolean);
   },
   tiny: () => ["a b a b c", "b a", "", "a", "c c c c"],
+  /** A discount of 0 comes out, which lmplz takes as it is. */
+  zero: () => ["b a a a", "a a a a a b a a a a", "a a a a a a a b b a a"],
 };
 
 mkdirSync(golden, { recursive: true });

@@ -21,8 +21,8 @@ export interface EstimateOptions {
   /** Used for an order whose counts give no discounts, see {@link discountsOf}. */
   readonly fallback?: Discounts;
   /**
-   * Discounts to the last digit as KenLM's lmplz computes them: it takes one n-gram of every order, the last one it meets, as
-   * often as it occurs. Shows in tiny corpora only. Needs both boundaries. Default false.
+   * Discounts as KenLM's lmplz computes them: it takes one n-gram of every order, the last one it meets, as often as it
+   * occurs, and it accepts a discount of 0. Shows in tiny corpora only. Needs both boundaries. Default false.
    */
   readonly lmplz?: boolean;
 }
@@ -58,7 +58,7 @@ export function estimateNgram(sequences: Iterable<ArrayLike<number>>, options: E
   const discounts = counted.map(({ counts }, i) => {
     const weights = adjusted[i]!;
     const odd = i + 1 < order ? (last?.[i] ?? -1) : -1;
-    return discountsOf(odd === -1 ? weights : weights.with(odd, counts[odd]!), fallback);
+    return discountsOf(odd === -1 ? weights : weights.with(odd, counts[odd]!), fallback, lmplz);
   });
 
   let below = unigrams(counted[0]!, adjusted[0]!, discounts[0]!, { order, vocabularySize, boundaries });
@@ -147,7 +147,8 @@ function extend(
     place[i] = at++;
   }
   for (let c = 0; c < total.length; c++)
-    if (below.place[c] !== -1 && total[c]! > 0) backoff[below.place[c]!] = Math.log(freed[c]! / total[c]!);
+    if (below.place[c] !== -1 && total[c]! > 0)
+      backoff[below.place[c]!] = Math.max(LOG_ZERO, Math.log(freed[c]! / total[c]!));
   for (let i = 1; i < childStart.length; i++) childStart[i]! += childStart[i - 1]!;
   return { level, probability, place };
 }

@@ -88,6 +88,12 @@ describe("estimateNgram equals lmplz", () => {
     expect(line.prob).toBe(0);
   });
 
+  test("lmplz without boundaries is refused", () => {
+    expect(() => estimateNgram([[0, 1]], { vocabularySize: 4, boundaries: { begin: 3 }, lmplz: true })).toThrow(
+      expect.objectContaining({ code: "ERR_OPTION", message: expect.stringMatching(/both boundaries/) }),
+    );
+  });
+
   test("the comparison can fail: another discount moves a probability by more", () => {
     const golden = models.find(({ file }) => file === "tiny-3.arpa.gz")!;
     const { model, ids } = estimated({ ...golden, fallback: [0.5, 1, 1.501] });
