@@ -24,8 +24,10 @@ export function lastOfLmplz(
     }
     return p;
   };
-  let ends = [...ids.keys()].filter((p) => ids[p] !== begin);
-  for (let k = 0; k < levels.length; k++) {
+  const newest = ids.reduce((best, id) => (rank.get(id)! > rank.get(best)! ? id : best), begin);
+  let ends: number[] = [];
+  for (let p = 0; p < ids.length; p++) if (ids[p] === newest) ends.push(p);
+  for (let k = 1; k < levels.length; k++) {
     const most = ends.reduce((best, p) => Math.max(best, rank.get(ids[back(p, k)]!)!), 0);
     ends = ends.filter((p) => rank.get(ids[back(p, k)]!) === most);
   }
