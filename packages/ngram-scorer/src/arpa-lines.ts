@@ -79,9 +79,9 @@ function* splitBytes(bytes: Uint8Array, place: Place, fail: Lines["fail"]): Gene
 
 /** Recognises what people confuse with an ARPA text, and says what to do. */
 function refuse(line: string, fail: Lines["fail"]): void {
-  if (line.startsWith("\x1f\x8b")) throw fail("it is gzip; unpack it first (gunzip, or DecompressionStream)");
-  if (line.startsWith("mmap lm http"))
-    throw fail("it is a KenLM binary; give the ARPA file that build_binary made it from");
+  if (line.startsWith("\x1f\x8b"))
+    throw fail("it is gzip; readArpaGzip() of the entry /node reads that, or unpack it first (DecompressionStream)");
+  if (line.startsWith("mmap lm http")) throw fail("it is a KenLM binary; read it with readKenlm()");
   if (line.startsWith("DSNG")) throw fail("it is our compact file; read it with decodeNgram()");
   if (line.startsWith("iARPA")) throw fail("it is IRSTLM's iARPA; convert it with its compile-lm --text=yes");
 }

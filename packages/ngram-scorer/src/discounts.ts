@@ -11,16 +11,25 @@ export const FALLBACK_DISCOUNTS: Discounts = [0.5, 1, 1.5];
  * without any mass to back off with.
  *
  * @param counts adjusted counts of all n-grams of the order; zeros are ignored
+ * @param lmplz takes its bounds, and its 32-bit floats, which decide at the bounds
  */
-export function discountsOf(counts: Uint32Array, fallback: Discounts = FALLBACK_DISCOUNTS): Discounts {
+export function discountsOf(counts: Uint32Array, fallback: Discounts = FALLBACK_DISCOUNTS, lmplz = false): Discounts {
   const times = [0, 0, 0, 0, 0];
   for (const count of counts) if (count <= 4) times[count]!++;
   const [, n1, n2, n3, n4] = times as [number, number, number, number, number];
   if (n1 === 0 || n2 === 0 || n3 === 0) return fallback;
+  if (lmplz) {
+    const share = round(n1 / (n1 + 2 * n2));
+    const at = (i: number) => round(i - round(round(round((i + 1) * share) * round(times[i + 1]!)) / round(times[i]!)));
+    const theirs = [at(1), at(2), at(3)] as const;
+    return theirs.every((value, i) => value >= 0 && value <= i + 1) ? theirs : fallback;
+  }
   const y = n1 / (n1 + 2 * n2);
   const found = [1 - (2 * y * n2) / n1, 2 - (3 * y * n3) / n2, 3 - (4 * y * n4) / n3] as const;
   return found.every(isDiscount) ? found : fallback;
 }
+
+const round = Math.fround;
 
 /** The discount of an n-gram that counts `index + 1` takes something and no more than there is. */
 export function isDiscount(value: number, index: number): boolean {

@@ -1,6 +1,7 @@
 import { adjustedCounts, type Boundaries, type CountedLevel, concatenate, countNgrams } from "./count.ts";
 import { type Discounts, discountOf, discountsOf, FALLBACK_DISCOUNTS, isDiscount } from "./discounts.ts";
 import { optionError } from "./errors.ts";
+import { lastOfLmplz } from "./lmplz-last.ts";
 import { type Level, LOG_ZERO, MAX_ORDER, type NgramModel, requireId, tokenArray } from "./model.ts";
 
 export interface EstimateOptions {
@@ -19,9 +20,20 @@ export interface EstimateOptions {
   readonly boundaries?: Boundaries;
   /** Used for an order whose counts give no discounts, see {@link discountsOf}. */
   readonly fallback?: Discounts;
+  /**
+   * Discounts as KenLM's lmplz computes them: it takes one n-gram of every order, the last one it meets, as often as it
+   * occurs, and it accepts a discount of 0. Shows in tiny corpora only. Needs both boundaries. Default false.
+   */
+  readonly lmplz?: boolean;
 }
 
-export const ESTIMATE_DEFAULTS = { order: 3, prune: [0], boundaries: {}, fallback: FALLBACK_DISCOUNTS } as const;
+export const ESTIMATE_DEFAULTS = {
+  order: 3,
+  prune: [0],
+  boundaries: {},
+  fallback: FALLBACK_DISCOUNTS,
+  lmplz: false,
+} as const;
 
 /**
  * Interpolated modified Kneser-Ney (Chen and Goodman, 1998), stored in back-off form. The highest order uses counts, lower
@@ -32,7 +44,7 @@ export const ESTIMATE_DEFAULTS = { order: 3, prune: [0], boundaries: {}, fallbac
  * @throws ERR_OPTION for bad options, an id outside the vocabulary or a boundary id in a sequence, or no ids at all
  */
 export function estimateNgram(sequences: Iterable<ArrayLike<number>>, options: EstimateOptions): NgramModel {
-  const { order, vocabularySize, prune, boundaries, fallback } = checked(options);
+  const { order, vocabularySize, prune, boundaries, fallback, lmplz } = checked(options);
   const stream = concatenate(sequences, boundaries, (id) => {
     requireId({ vocabularySize }, id);
     if (id === boundaries.begin || id === boundaries.end)
@@ -42,12 +54,19 @@ export function estimateNgram(sequences: Iterable<ArrayLike<number>>, options: E
     throw optionError("the corpus is empty", "there is nothing to count");
   const counted = countNgrams(stream, order, vocabularySize);
   const adjusted = adjustedCounts(counted, boundaries.begin);
+  const last = lmplz ? lastOfLmplz(stream, counted, boundaries as Required<Boundaries>) : undefined;
+  const discounts = counted.map(({ counts }, i) => {
+    const weights = adjusted[i]!;
+    const odd = i + 1 < order ? (last?.[i] ?? -1) : -1;
+    return discountsOf(odd === -1 ? weights : weights.with(odd, counts[odd]!), fallback, lmplz);
+  });
 
-  let below = unigrams(counted[0]!, adjusted[0]!, { order, vocabularySize, boundaries, fallback });
+  let below = unigrams(counted[0]!, adjusted[0]!, discounts[0]!, { order, vocabularySize, boundaries });
   const levels = [below.level];
   for (let n = 2; n <= order; n++) {
     const threshold = prune[Math.min(n, prune.length) - 1]!;
-    below = extend(below, counted[n - 1]!, adjusted[n - 1]!, { vocabularySize, fallback, threshold, inner: n < order });
+    const inner = n < order;
+    below = extend(below, counted[n - 1]!, adjusted[n - 1]!, discounts[n - 1]!, { vocabularySize, threshold, inner });
     levels.push(below.level);
   }
   return { order, vocabularySize, levels };
@@ -66,10 +85,9 @@ interface Finished {
 function unigrams(
   { tokens }: CountedLevel,
   weights: Uint32Array,
-  options: Required<Pick<EstimateOptions, "order" | "vocabularySize" | "boundaries" | "fallback">>,
+  discounts: Discounts,
+  { order, vocabularySize, boundaries }: Required<Pick<EstimateOptions, "order" | "vocabularySize" | "boundaries">>,
 ): Finished {
-  const { order, vocabularySize, boundaries, fallback } = options;
-  const discounts = discountsOf(weights, fallback);
   let total = 0;
   let freed = 0;
   for (const weight of weights) {
@@ -97,9 +115,9 @@ function extend(
   below: Finished,
   { tokens, counts, prefixes, suffixes }: CountedLevel,
   weights: Uint32Array,
-  options: { vocabularySize: number; fallback: Discounts; threshold: number; inner: boolean },
+  discounts: Discounts,
+  options: { vocabularySize: number; threshold: number; inner: boolean },
 ): Finished {
-  const discounts = discountsOf(weights, options.fallback);
   const total = new Float64Array(below.place.length);
   const freed = new Float64Array(below.place.length);
   const stays = (i: number) => counts[i]! > options.threshold && below.place[prefixes[i]!] !== -1;
@@ -129,7 +147,8 @@ function extend(
     place[i] = at++;
   }
   for (let c = 0; c < total.length; c++)
-    if (below.place[c] !== -1 && total[c]! > 0) backoff[below.place[c]!] = Math.log(freed[c]! / total[c]!);
+    if (below.place[c] !== -1 && total[c]! > 0)
+      backoff[below.place[c]!] = Math.max(LOG_ZERO, Math.log(freed[c]! / total[c]!));
   for (let i = 1; i < childStart.length; i++) childStart[i]! += childStart[i - 1]!;
   return { level, probability, place };
 }
@@ -146,6 +165,7 @@ function emptyLevel(vocabularySize: number, size: number, inner: boolean): Level
 function checked(options: EstimateOptions) {
   const { vocabularySize, order = ESTIMATE_DEFAULTS.order, prune = ESTIMATE_DEFAULTS.prune } = options;
   const { boundaries = ESTIMATE_DEFAULTS.boundaries, fallback = ESTIMATE_DEFAULTS.fallback } = options;
+  const { lmplz = ESTIMATE_DEFAULTS.lmplz } = options;
   if (!Number.isInteger(order) || order < 1 || order > MAX_ORDER)
     throw optionError(`order is ${order}`, `it is an integer in 1..${MAX_ORDER}`);
   if (!Number.isInteger(vocabularySize) || vocabularySize < 1 || vocabularySize > 2 ** 24)
@@ -157,7 +177,9 @@ function checked(options: EstimateOptions) {
   for (const id of [begin, end]) if (id !== undefined) requireId({ vocabularySize }, id);
   if (begin !== undefined && begin === end)
     throw optionError(`boundaries are ${begin} and ${end}`, "begin and end are two ids");
+  if (lmplz && (begin === undefined || end === undefined))
+    throw optionError("lmplz is set without both boundaries", "lmplz puts <s> and </s> around every sentence");
   if (fallback.length !== 3 || !fallback.every(isDiscount))
     throw optionError(`fallback is [${fallback.join(", ")}]`, "it is three numbers in (0, 1], (0, 2] and (0, 3]");
-  return { order, vocabularySize, prune, boundaries: boundaries as Boundaries, fallback };
+  return { order, vocabularySize, prune, boundaries: boundaries as Boundaries, fallback, lmplz };
 }

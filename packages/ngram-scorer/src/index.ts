@@ -15,6 +15,8 @@ export type { Boundaries } from "./count.ts";
 export { type Discounts, discountsOf, FALLBACK_DISCOUNTS } from "./discounts.ts";
 export { ESTIMATE_DEFAULTS, type EstimateOptions, estimateNgram } from "./estimate.ts";
 export { decodeNgram, encodeNgram } from "./file.ts";
+export { type KenlmModel, readKenlm } from "./kenlm-read.ts";
+export { createKenlmScorer, type KenlmScorerOptions } from "./kenlm-scorer.ts";
 export { type Level, LOG_ZERO, logProb, MAX_ORDER, type NgramModel } from "./model.ts";
 export { createOnlineScorer, followText, ONLINE_DEFAULTS, type OnlineOptions, type OnlineScorer } from "./online.ts";
 export { createNgramScorer, createUniformScorer, type NgramState, type SyncCausalScorer } from "./scorer.ts";

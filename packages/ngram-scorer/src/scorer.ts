@@ -89,6 +89,6 @@ export function createUniformScorer(vocabularySize: number): SyncCausalScorer<nu
   };
 }
 
-function requireRoom(out: Float64Array, wanted: number): void {
+export function requireRoom(out: Float64Array, wanted: number): void {
   if (out.length < wanted) throw optionError(`out has ${out.length} places`, `states x candidates is ${wanted}`);
 }

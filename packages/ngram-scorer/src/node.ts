@@ -1,0 +1,94 @@
+/**
+ * What needs Node: ARPA files that are gzip. Everything else is in the main entry, which runs in browsers too.
+ *
+ * @module
+ * @example
+ * import { readFileSync } from "node:fs";
+ * import { readArpaGzip } from "@diffuspec/ngram-scorer/node";
+ * const model = readArpaGzip(readFileSync("model.arpa.gz"), { vocabularySize: 4096 });
+ */
+import { gunzipSync, gzipSync } from "node:zlib";
+import { DiffuSpecError } from "@diffuspec/contracts";
+import { type ArpaReadOptions, readArpa } from "./arpa-read.ts";
+import { type ArpaWriteOptions, arpaLines } from "./arpa-write.ts";
+import { optionError } from "./errors.ts";
+import type { NgramModel } from "./model.ts";
+
+export interface ArpaGzipOptions extends ArpaReadOptions {
+  /** The text may have at most so many bytes when it is unpacked. Default {@link MOST_TEXT_BYTES}. */
+  readonly mostBytes?: number;
+}
+
+/** 1 GiB. */
+export const MOST_TEXT_BYTES = 2 ** 30;
+
+/**
+ * {@link readArpa} of a gzip file.
+ *
+ * @throws ERR_PARSE with the byte of the gzip file where it is no gzip, damaged, cut or unpacks to too much; with line and
+ *   byte of the text for what readArpa refuses; ERR_OPTION for a bad `mostBytes`
+ */
+export function readArpaGzip(bytes: Uint8Array, options: ArpaGzipOptions): NgramModel {
+  const { mostBytes = MOST_TEXT_BYTES } = options;
+  if (!Number.isInteger(mostBytes) || mostBytes < 1 || mostBytes > 2 ** 32)
+    throw optionError(`mostBytes is ${mostBytes}`, "it is an integer in 1..2^32");
+  return readArpa(unpack(bytes, mostBytes), options);
+}
+
+/** The model as a gzip ARPA file, see {@link arpaLines}. */
+export function writeArpaGzip(model: NgramModel, options: ArpaWriteOptions = {}): Uint8Array {
+  const parts: Buffer[] = [];
+  let part = "";
+  for (const line of arpaLines(model, options)) {
+    part += `${line}\n`;
+    if (part.length < 1 << 20) continue;
+    parts.push(Buffer.from(part));
+    part = "";
+  }
+  const packed = gzipSync(Buffer.concat([...parts, Buffer.from(part)]));
+  return new Uint8Array(packed.buffer, packed.byteOffset, packed.length);
+}
+
+function unpack(bytes: Uint8Array, maxOutputLength: number): Uint8Array {
+  try {
+    return gunzipSync(bytes, { maxOutputLength });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ERR_BUFFER_TOO_LARGE") throw bad(0, `it unpacks to more than ${maxOutputLength} bytes`, error);
+    if (code === "Z_BUF_ERROR") throw bad(bytes.length, "it is cut", error);
+    throw bad(firstBad(bytes, maxOutputLength), "it is damaged or no gzip", error);
+  }
+}
+
+/** zlib does not say where: the byte that ends the shortest beginning it calls damaged rather than cut. */
+function firstBad(bytes: Uint8Array, maxOutputLength: number): number {
+  let low = 1;
+  let high = bytes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isDamaged(bytes.subarray(0, middle), maxOutputLength)) high = middle;
+    else low = middle + 1;
+  }
+  return high - 1;
+}
+
+function isDamaged(bytes: Uint8Array, maxOutputLength: number): boolean {
+  try {
+    gunzipSync(bytes, { maxOutputLength });
+    return false;
+  } catch (error) {
+    return codeOf(error) !== "Z_BUF_ERROR";
+  }
+}
+
+const codeOf = (error: unknown) => (error as { code?: string }).code;
+
+const bad = (offset: number, why: string, cause: unknown) =>
+  new DiffuSpecError({
+    code: "ERR_PARSE",
+    what: `The gzip file cannot be unpacked at byte ${offset}`,
+    why,
+    next: "Restore the file, or write it again with writeArpaGzip().",
+    details: { offset },
+    cause,
+  });
