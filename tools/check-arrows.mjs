@@ -28,13 +28,20 @@ function check(name, file) {
     if (!test && ours?.[2] && ours[1] !== "drafters" && ours[2] !== "/package.json")
       problems.push(`${where} imports ${from}, past the exports map`);
     if (from.startsWith("../../") && !test) problems.push(`${where} imports ${from}, out of its package`);
-    if (from.startsWith("node:") && BROWSER.has(name) && !test)
+    if (from.startsWith("node:") && BROWSER.has(name) && !test && !isNodeEntry(where))
       problems.push(`${where} imports ${from}; ${name} must run in a browser`);
+    if (/^\.\.?\/node\.ts$/.test(from) && BROWSER.has(name) && !test)
+      problems.push(`${where} imports ${from}, which is an entry of its own and needs Node`);
     if (from === "onnxruntime-node" && name !== "onnx-decoder")
       problems.push(`${where} imports onnxruntime-node; only onnx-decoder may`);
   }
   if (!test && name !== "contracts" && /function argmax\b/.test(text))
     problems.push(`${where} defines argmax; there is one, in contracts`);
+}
+
+/** The one file of a browser package that may need Node: an entry of its own, which nothing else imports. */
+function isNodeEntry(where) {
+  return /^packages\/[^/]+\/src\/node\.ts$/.test(where.replaceAll("\\", "/"));
 }
 
 function sources(folder) {
