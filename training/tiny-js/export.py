@@ -5,7 +5,7 @@
 import argparse, hashlib, json, pathlib, shutil
 import torch
 from graph import Graph, Weights, store
-from model import EPSILON, HEAD_DIM, HEADS, HIDDEN, KV_HEADS, ROPE_THETA, VOCABULARY, WIDTH
+from model import TAPS, EPSILON, HEAD_DIM, HEADS, HIDDEN, KV_HEADS, ROPE_THETA, VOCABULARY, WIDTH
 
 CONTEXT, POSITIONS, TOP, MASK, END = 512, 640, 16, 1, 0
 
@@ -27,9 +27,9 @@ def load(name):
 def count(state): return sum(v.numel() for v in state.values())
 
 
-def write(weights, layers, precision, file, bias, positions, head, taps):
+def write(weights, layers, precision, file, bias, positions, head, taps, reads=0):
     graph = Graph(weights, shape, precision)
-    graph.decoder(layers, bias, positions, taps)
+    graph.decoder(layers, bias, positions, taps, reads)
     head(graph)
     graph.save(a.out / file)
     return file
@@ -46,9 +46,10 @@ manifest["target"] = {**shape, "layers": layers, "parameters": count(state), "co
 weights.file.close()
 state, layers = load(a.drafter)
 if a.drafter_layers: layers = a.drafter_layers
+reads = TAPS if "taps.join.weight" in state else ()
 weights = Weights(a.out / "drafter.bin"); store(weights, state, layers)
-manifest["drafter"] = {**shape, "layers": layers, "parameters": count(state), "contextLength": CONTEXT, "maskId": MASK, "eosIds": [END], "top": TOP, "maxMasks": 32, "graphs": {
-    precision: write(weights, layers, precision, f"drafter.{precision}.onnx", "open", False, lambda g: g.drafter_head(MASK, TOP), False) for precision in ("int8", "fp32")}}
+manifest["drafter"] = {**shape, "layers": layers, "parameters": count(state), "contextLength": CONTEXT, "maskId": MASK, "eosIds": [END], "top": TOP, "maxMasks": 32, **({"taps": reads} if reads else {}), "graphs": {
+    precision: write(weights, layers, precision, f"drafter.{precision}.onnx", "open", False, lambda g: g.drafter_head(MASK, TOP), False, len(reads)) for precision in ("int8", "fp32")}}
 weights.file.close()
 shutil.copy(a.work / "tokenizer.json", a.out)
 if (a.work / a.ngram).exists():

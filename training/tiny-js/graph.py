@@ -64,6 +64,9 @@ def store(weights, state, layers):
     for i in range(layers):
         for part in ("qkv", "o", "gate_up", "down"): weights.linear(f"{i}.{part}", a[f"blocks.{i}.{part}.weight"])
         for part in ("norm1", "norm2"): weights.add(f"{i}.{part}", a[f"blocks.{i}.{part}.weight"])
+    if "taps.join.weight" in a:
+        weights.linear("taps.join", a["taps.join.weight"])
+        for i in range(sum(name.startswith("taps.norms") for name in a)): weights.add(f"taps.norm{i}", a[f"taps.norms.{i}.weight"])
 
 
 class Graph:
@@ -114,9 +117,9 @@ class Graph:
         self.node("QuantizeLinear", [x, x + ".r", self.zero_points(like)], x + ".u", axis=1)
         self.node("Unsqueeze", [x + ".r", self.i64("last", -1)], x + ".S")
 
-    def product(self, x, name, y, transposed=False, like="input_ids"):
+    def product(self, x, name, y, transposed=False, like="input_ids", full_precision=False):
         q, s = self.weight(name + ".q"), self.weight(name + ".s")
-        if self.precision == "fp32":
+        if self.precision == "fp32" or full_precision:
             full = self.node("Cast", [q], name + ".f", to=T.FLOAT)
             if transposed:
                 full = self.node("Transpose", [self.node("Mul", [full, self.node("Unsqueeze", [s, self.i64("last", -1)], name + ".c")], name + ".g")], name + ".w", perm=[1, 0])
@@ -128,7 +131,19 @@ class Graph:
         self.node("MatMulIntegerToFloat", [x + ".u", q, one, s, zp], y + ".i", domain=MS)
         return self.node("Mul", [y + ".i", x + ".S"], y)
 
-    def decoder(self, layers, bias, positions, taps):
+    def read_taps(self, embedded, count):
+        """Adds what the target thought of each id (model.TapInput). In fp32: the rows of masks are all zero, and have no scale."""
+        sh, normed = self.shape, []
+        self.input("taps", T.FLOAT, [1, "S", count * sh["width"]])
+        parts = [f"tapped_{i}" for i in range(count)]
+        self.node("Split", ["taps", self.i64("tap_widths", *[sh["width"]] * count)], parts, axis=-1)
+        for i, part in enumerate(parts):
+            normed.append(self.node("SimplifiedLayerNormalization", [part, self.weight(f"taps.norm{i}")], part + ".n", epsilon=sh["epsilon"], axis=-1))
+        joined = self.product(self.node("Concat", normed, "tapped", axis=-1), "taps.join", "tapped.join", full_precision=True)
+        return self.node("Add", [embedded, joined], "tap_0")
+
+    def decoder(self, layers, bias, positions, taps, reads=0):
+        """taps: the hidden rows are outputs; reads: how many of another model's hidden rows are an input."""
         sh = self.shape
         H, KV, D, F = sh["heads"], sh["kvHeads"], sh["headDim"], sh["hidden"]
         self.input("input_ids", T.INT32, [1, "S"]); self.input("past_length", T.INT64, [1]); self.input("rows", T.INT32, ["R"])
@@ -143,7 +158,8 @@ class Graph:
 
         e = self.node("Cast", [self.node("Gather", [self.weight("embedding.q"), "input_ids"], "e.q")], "e.f", to=T.FLOAT)
         es = self.node("Unsqueeze", [self.node("Gather", [self.weight("embedding.s"), "input_ids"], "e.s"), self.i64("last", -1)], "e.S")
-        x = self.node("Mul", [e, es], "tap_0")
+        x = self.node("Mul", [e, es], "embedded" if reads else "tap_0")
+        if reads: x = self.read_taps(x, reads)
         self.node("SimplifiedLayerNormalization", [x, self.weight("0.norm1")], "n0", epsilon=sh["epsilon"], axis=-1)
         n, fresh = "n0", []
         for i in range(layers):

@@ -12,10 +12,11 @@ from graph import Graph, Weights, store
 
 OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "../../packages/onnx-decoder/test/fixture")
 SHAPE = {"vocabularySize": 64, "width": 32, "heads": 2, "kvHeads": 1, "headDim": 16, "hidden": 64, "ropeTheta": 10000.0, "epsilon": 1e-5, "positions": 128}
-LAYERS, CONTEXT, END, MASK, TOP, MASKS = {"target": 2, "drafter": 1}, 96, 0, 1, 8, 16
+LAYERS, CONTEXT, END, MASK, TOP, MASKS = {"target": 2, "drafter": 1, "tapped": 1}, 96, 0, 1, 8, 16
+TAPS = (1, "output")   # what "tapped", a second drafter, reads of the target
 
 
-def random_state(layers, seed):
+def random_state(layers, seed, taps=0):
     r, d, f, v = np.random.default_rng(seed), SHAPE["width"], SHAPE["hidden"], SHAPE["vocabularySize"]
     qkv = (SHAPE["heads"] + 2 * SHAPE["kvHeads"]) * SHAPE["headDim"]
     draw = lambda *s: torch.from_numpy(r.normal(0, s[-1] ** -0.5, s).astype(np.float32))
@@ -24,13 +25,14 @@ def random_state(layers, seed):
     for i in range(layers):
         state |= {f"blocks.{i}.norm1.weight": gain(), f"blocks.{i}.norm2.weight": gain(), f"blocks.{i}.qkv.weight": 1.5 * draw(qkv, d),
                   f"blocks.{i}.o.weight": draw(d, SHAPE["heads"] * SHAPE["headDim"]), f"blocks.{i}.gate_up.weight": draw(2 * f, d), f"blocks.{i}.down.weight": draw(d, f)}
+    if taps: state |= {"taps.join.weight": draw(d, taps * d)} | {f"taps.norms.{i}.weight": gain() for i in range(taps)}
     return state
 
 
 class PerTensor(Graph):
     """One dynamic scale for all rows, the way most int8 exports do it."""
 
-    def product(self, x, name, y, transposed=False):
+    def product(self, x, name, y, transposed=False, **_):
         q, s = self.weight(name + ".q"), self.weight(name + ".s")
         if transposed: q = self.node("Transpose", [q], name + ".t", perm=[1, 0])
         if x + ".u" not in self.used:
@@ -45,7 +47,7 @@ def quantised(matrix):
     return np.rint(matrix / scale[:, None]), scale
 
 
-def reference(state, layers, ids, rowwise, sees):
+def reference(state, layers, ids, rowwise, sees, tapped=None):
     """The same network in float64: logits, hidden rows entering each layer and the head, keys and values."""
     a = {k: v.numpy().astype(np.float64) for k, v in state.items()}
     H, KV, D, S = SHAPE["heads"], SHAPE["kvHeads"], SHAPE["headDim"], len(ids)
@@ -66,6 +68,10 @@ def reference(state, layers, ids, rowwise, sees):
 
     q, s = quantised(a["embedding.weight"].astype(np.float32))
     x, taps, kv = (q * s[:, None])[ids], [], []
+    if tapped is not None:
+        q, s = quantised(a["taps.join.weight"].astype(np.float32))
+        parts = [norm(part, f"taps.norms.{i}") for i, part in enumerate(np.split(tapped, len(TAPS), axis=1))]
+        x = x + np.concatenate(parts, 1) @ (q * s[:, None]).T
     for i in range(layers):
         taps.append(x)
         y = product(norm(x, f"blocks.{i}.norm1"), f"blocks.{i}.qkv").reshape(S, H + 2 * KV, D)
@@ -85,13 +91,14 @@ golden = {}
 manifest = {"format": 1, "name": "fixture", "licence": "MIT"}
 ids = np.random.default_rng(5).integers(2, SHAPE["vocabularySize"], 10)
 short = lambda x: [round(float(v), 5) for v in np.ravel(x)]
-for part, seed in (("target", 11), ("drafter", 12)):
-    layers, state = LAYERS[part], random_state(LAYERS[part], seed)
+for part, seed in (("target", 11), ("drafter", 12), ("tapped", 13)):
+    reads = TAPS if part == "tapped" else ()
+    layers, state = LAYERS[part], random_state(LAYERS[part], seed, len(reads))
     weights = Weights(OUT / f"{part}.bin"); store(weights, state, layers)
 
     def write(kind, precision, file, bias, positions):
         graph = kind(weights, SHAPE, precision)
-        graph.decoder(layers, bias, positions, part == "target")
+        graph.decoder(layers, bias, positions, part == "target", len(reads))
         graph.target_head() if part == "target" else graph.drafter_head(MASK, TOP)
         graph.save(OUT / file)
         return file
@@ -101,18 +108,21 @@ for part, seed in (("target", 11), ("drafter", 12)):
         entry |= {"bosId": END, "graphs": {p: {k: write(Graph, p, f"target.{p}.{k}.onnx", k == "tree" and "causal", k == "tree") for k in ("chain", "tree")} for p in ("int8", "fp32")}}
         write(PerTensor, "int8", "target.per-tensor.chain.onnx", False, False)
     else:
-        entry |= {"maskId": MASK, "top": TOP, "maxMasks": MASKS, "graphs": {p: write(Graph, p, f"drafter.{p}.onnx", "open", False) for p in ("int8", "fp32")}}
+        entry |= {"maskId": MASK, "top": TOP, "maxMasks": MASKS, **({"taps": reads} if reads else {}),
+                  "graphs": {p: write(Graph, p, f"{part}.{p}.onnx", "open", False) for p in ("int8", "fp32")}}
     manifest[part] = entry
     weights.file.close()
 
     causal = np.tril(np.ones((len(ids), len(ids)), bool))
-    if part == "drafter": causal[-4:, -4:] = True  # a block that sees itself
+    if part != "target": causal[-4:, -4:] = True  # a block that sees itself
     fed = ids.copy()
-    if part == "drafter": fed[-4:] = MASK
+    if part != "target": fed[-4:] = MASK
+    tapped = np.sin(np.arange(len(ids) * len(reads) * SHAPE["width"])).reshape(len(ids), -1) if reads else None
+    if reads: tapped[-4:] = 0
     golden[part] = {"ids": fed.tolist()}
     for precision in ("int8", "fp32"):
-        logits, taps, kv = reference(state, layers, fed, precision == "int8", causal)
-        if part == "drafter": logits[:, MASK] = -np.inf
+        logits, taps, kv = reference(state, layers, fed, precision == "int8", causal, tapped)
+        if part != "target": logits[:, MASK] = -np.inf
         golden[part][precision] = {"argmax": logits.argmax(1).tolist(), "lastLogits": short(np.maximum(logits[-1], -1e30)),
                                    "lastTaps": [short(t[-1]) for t in taps], "lastKeysAndValues": short([x[-1] for x in kv]),
                                    "logSumExp": short(np.log(np.exp(logits).sum(1)))}

@@ -4,7 +4,8 @@ import math
 import torch, torch.nn as nn, torch.nn.functional as F
 
 VOCABULARY, WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN = 4096, 256, 4, 1, 64, 768
-TARGET_LAYERS, ROPE_THETA, EPSILON = 20, 10_000.0, 1e-5
+TARGET_LAYERS, ROPE_THETA, EPSILON = 12, 10_000.0, 1e-5
+TAPS = (4, 8, "output")   # hidden rows of the target that the drafter reads: the stream entering a layer, or the LM head's input
 
 
 class RMSNorm(nn.Module):
@@ -52,28 +53,56 @@ class Block(nn.Module):
         return x + self.down(F.silu(gate) * up), (k, v)
 
 
+class TapInput(nn.Module):
+    """What the target thought of a position before it chose the id there, as an addition to that id's embedding.
+    Rows of zeros (masks, the prompt) add nothing. Begins at 0, so that a drafter without taps can grow them."""
+    def __init__(self):
+        super().__init__()
+        self.norms = nn.ModuleList(RMSNorm(WIDTH) for _ in TAPS)
+        self.join = nn.Linear(len(TAPS) * WIDTH, WIDTH, bias=False)
+
+    def forward(self, taps):
+        """taps [B, T, len(TAPS), d] -> [B, T, d]."""
+        return self.join(torch.cat([norm(t) for norm, t in zip(self.norms, taps.unbind(2))], -1))
+
+
 class Decoder(nn.Module):
-    def __init__(self, layers=TARGET_LAYERS):
+    def __init__(self, layers=TARGET_LAYERS, taps=False):
         super().__init__()
         self.embedding = nn.Embedding(VOCABULARY, WIDTH)
         self.blocks = nn.ModuleList(Block() for _ in range(layers))
         self.norm = RMSNorm(WIDTH)
         for name, p in self.named_parameters():
             if p.dim() == 2: nn.init.normal_(p, std=0.02 / (math.sqrt(2 * layers) if name.endswith(("o.weight", "down.weight")) else 1))
+        self.taps = TapInput() if taps else None
+        if taps: nn.init.zeros_(self.taps.join.weight)
 
-    def forward(self, ids, positions, mask, past=None, rows=None):
-        """ids [B, T] -> logits [B, T or rows, V] and the KV of every layer."""
-        x, tables, kv = self.embedding(ids), rope_tables(positions), []
+    def embed(self, ids, taps):
+        """Taps may cover only the first ids."""
+        x = self.embedding(ids)
+        return x if taps is None else torch.cat([x[:, :taps.shape[1]] + self.taps(taps), x[:, taps.shape[1]:]], 1)
+
+    def forward(self, ids, positions, mask, past=None, rows=None, taps=None):
+        """ids [B, T], taps as TapInput takes them -> logits [B, T or rows, V] and the KV of every layer."""
+        x, tables, kv = self.embed(ids, taps), rope_tables(positions), []
         for i, block in enumerate(self.blocks):
             x, cache = block(x, tables, mask, None if past is None else past[i])
             kv.append(cache)
         if rows is not None: x = x[:, rows]
         return self.norm(x) @ self.embedding.weight.t(), kv
 
-    def loss(self, ids, positions, mask, labels, weights, rows=None, unlikely=False):
+    def read_taps(self, ids, rows):
+        """ids [B, T] -> the TAPS of these rows, [B, rows, len(TAPS), d]."""
+        x, tables, mask, seen = self.embedding(ids), rope_tables(torch.arange(ids.shape[1])), causal_mask(ids.shape[1]), []
+        for i, block in enumerate(self.blocks):
+            if i in TAPS: seen.append(x[:, rows])
+            x, _ = block(x, tables, mask)
+        return torch.stack([*seen, self.norm(x[:, rows])], 2)
+
+    def loss(self, ids, positions, mask, labels, weights, rows=None, unlikely=False, taps=None):
         """Weighted mean of -ln p(label), or of -ln(1 - p(label)) where unlikely; labels and weights [N] for the
         N = B * (T or rows) outputs. Nats."""
-        x, tables = self.embedding(ids), rope_tables(positions)
+        x, tables = self.embed(ids, taps), rope_tables(positions)
         for block in self.blocks: x, _ = block(x, tables, mask)
         if rows is not None: x = x[:, rows]
         return HeadLoss.apply(self.norm(x).reshape(-1, WIDTH), self.embedding.weight, labels.reshape(-1), weights.reshape(-1), unlikely)

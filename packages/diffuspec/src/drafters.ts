@@ -45,7 +45,7 @@ export function createDrafters(parts: {
   };
 
   async function dlm(name: DrafterName, search: PathSearch | (() => PathSearch)): Promise<Drafter> {
-    const { precision, threads, lattice, steps } = settings;
+    const { precision, threads, lattice, steps, taps } = settings;
     return createDlmDrafter({
       drafter: pair.manifest.drafter as unknown as DlmManifest,
       resolve: pair.files.path,
@@ -53,6 +53,7 @@ export function createDrafters(parts: {
       precision,
       lattice: { ...lattice, targetVocabularySize: verifier.vocabularySize },
       steps,
+      taps,
       vocabulary: tokenizer.vocabulary,
       name,
       ...(threads !== undefined && { threads }),

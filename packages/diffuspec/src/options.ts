@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly search: SearchOption;
   /** Refinement steps S of the diffusion drafter. */
   readonly steps: number;
+  /** Whether the diffusion drafter reads the target's hidden rows, where it was made for that; without, only ids. */
+  readonly taps: boolean;
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -61,6 +63,7 @@ export const LOAD_DEFAULTS = {
   lattice: {},
   search: {},
   steps: 1,
+  taps: true,
   maxQueue: 64,
 } as const satisfies LoadOptions;
 
@@ -74,6 +77,7 @@ const ENGINE_KEYS = [
   "lattice",
   "search",
   "steps",
+  "taps",
   "onProgress",
 ] as const satisfies readonly (keyof EngineOptions)[];
 
@@ -98,6 +102,7 @@ export function resolveEngineOptions(options: Partial<EngineOptions> = {}): Engi
   requireOneOf("exactness", all.exactness, ["exact", "tolerant"]);
   if (all.threads !== undefined) requireInteger("threads", all.threads, 1, 256);
   requireInteger("steps", all.steps, 1, 64);
+  if (typeof all.taps !== "boolean") throw optionError("taps", all.taps, "true or false");
   refuseUnknown("lattice", all.lattice, ["tau", "maxCandidates"]);
   const { tau, maxCandidates } = all.lattice;
   if (tau !== undefined && !(typeof tau === "number" && tau > 0 && tau <= 1))

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Drafter, isDiffuSpecError } from "@diffuspec/contracts";
+import { type Drafter, isDiffuSpecError, type Outcome } from "@diffuspec/contracts";
 import { createArgmaxSearch, createTreeSearch } from "@diffuspec/cps";
 import type { TopM } from "@diffuspec/lattice";
 import { createCache, createDecoder, rowRange } from "@diffuspec/onnx-decoder";
@@ -14,7 +14,10 @@ import type { DlmDrafterOptions, DlmManifest } from "./options.ts";
 
 const fixture = new URL("../../onnx-decoder/test/fixture/", import.meta.url);
 const resolve = (file: string) => fileURLToPath(new URL(file, fixture));
-const manifest = JSON.parse(readFileSync(new URL("manifest.json", fixture), "utf8")).drafter as DlmManifest;
+const { drafter: manifest, tapped } = JSON.parse(readFileSync(new URL("manifest.json", fixture), "utf8")) as Record<
+  "drafter" | "tapped",
+  DlmManifest
+>;
 const search = createArgmaxSearch();
 const open: Drafter[] = [];
 
@@ -155,8 +158,48 @@ describe.each([
   ["tree", { search: createTreeSearch({ scorer }) }],
   ["S = 3", { steps: 3 }],
   ["fp32", { precision: "fp32" }],
+  ["taps", { drafter: tapped }],
 ])("conformance: %s", (_, options) => {
-  for (const { name, run } of drafterConformance(() => load(options), { vocabularySize: 64 })) test(name, run);
+  const target = { vocabularySize: 64, tapWidth: tapped.width };
+  for (const { name, run } of drafterConformance(() => load(options), target)) test(name, run);
+});
+
+describe("taps", () => {
+  /** The best logits of a draft behind ten ids of a prompt and three that the target chose. */
+  async function drafted(options: Partial<DlmDrafterOptions>, value: number) {
+    const spy = spySearch();
+    const drafter = await load({ ...options, search: spy.search });
+    const session = await drafter.open();
+    await session.begin({ ids: prompt(10), sampler: greedy });
+    const rows = { tap: (row: number) => Float32Array.from({ length: 32 }, (_, i) => value * Math.sin(row + i)) };
+    const outcome = { ...committed(7, 8, 9), path: Int32Array.of(0, 2, 4), rows };
+    await session.observe(outcome as unknown as Outcome);
+    await session.propose(request());
+    return { drafter, drafts: spy.seen[0]!.logProbs };
+  }
+
+  test("what the target showed changes the draft, and only where it is wanted", async () => {
+    const { drafter, drafts } = await drafted({ drafter: tapped }, 1);
+    expect(drafter.needs).toEqual({ taps: [1, "output"] });
+    expect((await drafted({ drafter: tapped }, -1)).drafts).not.toEqual(drafts);
+    const blind = await drafted({ drafter: tapped, taps: false }, 1);
+    expect(blind.drafter.needs).toEqual({});
+    expect(blind.drafts).not.toEqual(drafts);
+    expect((await drafted({ drafter: tapped, taps: false }, -1)).drafts).toEqual(blind.drafts);
+    expect((await drafted({}, 1)).drafter.needs).toEqual({});
+  });
+
+  test("a target of another width is told", async () => {
+    const session = await (await load({ drafter: tapped })).open();
+    await session.begin({ ids: prompt(10), sampler: greedy });
+    const outcome = { ...committed(7), path: Int32Array.of(0), rows: { tap: () => new Float32Array(16) } };
+    expect(() => session.observe(outcome as unknown as Outcome)).toThrow("16 wide");
+  });
+
+  test("a manifest that names other taps than the graph reads is refused", async () => {
+    for (const taps of [undefined, ["output"], [0, 1, "output"]])
+      await expect(load({ drafter: { ...tapped, taps } as DlmManifest })).rejects.toMatchObject({ code: "ERR_GRAPH" });
+  });
 });
 
 test("sampling drafts differ from greedy ones", async () => {
@@ -182,6 +225,8 @@ describe("bad input", () => {
     ["precision", { precision: "toString" }],
     ["search", { search: {} }],
     ["resolve", { resolve: "dir" }],
+    ["taps", { taps: 1 }],
+    ["drafter.taps", { drafter: { ...manifest, taps: ["last"] } }],
     ["setps", { setps: 2 }],
     ["drafter", { drafter: null }],
     ["drafter.maskId", { drafter: { ...manifest, maskId: 64 } }],

@@ -2,8 +2,9 @@ import { CONTRACT_VERSION, DiffuSpecError, type Drafter } from "@diffuspec/contr
 import { createLatticeBuilder } from "@diffuspec/lattice";
 import { createDecoder, type Decoder } from "@diffuspec/onnx-decoder";
 import { createForward } from "./forward.ts";
-import { checkOptions, type DlmDrafterOptions } from "./options.ts";
+import { checkOptions, type DlmDrafterOptions, type DlmManifest } from "./options.ts";
 import { createSession } from "./session.ts";
+import { createTapStore } from "./taps.ts";
 
 /**
  * A block-causal diffusion language model as a drafter (DiffuSpec, section 4): the committed prefix is cached exactly, k
@@ -14,16 +15,17 @@ import { createSession } from "./session.ts";
  * outside the vocabulary, NaN from the graph), ERR_ABORTED, ERR_CLOSED, ERR_GRAPH, and what the search throws.
  */
 export async function createDlmDrafter(options: DlmDrafterOptions): Promise<Drafter> {
-  const { graph, name, ...settings } = checkOptions(options);
+  const { graph, name, taps, ...settings } = checkOptions(options);
+  const { manifest } = settings;
   const { resolve, search, threads, vocabulary } = options;
   createLatticeBuilder(settings.lattice); // refuses bad options before anything is loaded
   const decoder = await createDecoder({
     graph: resolve(graph),
-    shape: settings.manifest,
+    shape: manifest,
     label: graph,
     ...(threads !== undefined && { threads }),
   });
-  const fault = faultOf(decoder);
+  const fault = faultOf(decoder, manifest);
   if (fault !== undefined) {
     await decoder.dispose();
     throw notADrafter(graph, fault);
@@ -31,12 +33,13 @@ export async function createDlmDrafter(options: DlmDrafterOptions): Promise<Draf
   return {
     contractVersion: CONTRACT_VERSION,
     name,
-    needs: {},
+    needs: taps.length > 0 ? { taps } : {},
     ...(vocabulary && { vocabulary }),
     open: () =>
       createSession({
         forward: createForward(decoder),
         search: typeof search === "function" ? search() : search,
+        ...(taps.length > 0 && { taps: createTapStore(taps, manifest.width) }),
         ...settings,
       }),
     dispose: () => decoder.dispose(),
@@ -44,10 +47,12 @@ export async function createDlmDrafter(options: DlmDrafterOptions): Promise<Draf
 }
 
 /** What a sound decoder graph lacks, or has too much of, to be a block-causal drafter's. */
-function faultOf({ inputs, outputs }: Decoder): string | undefined {
+function faultOf({ inputs, outputs, tapsWidth }: Decoder, { taps = [], width }: DlmManifest): string | undefined {
   for (const name of ["top_ids", "top_logits", "log_sum_exp", "new_kv"])
     if (!outputs.has(name)) return `it has no output ${name}`;
   if (!inputs.has("attention_bias")) return "it has no input attention_bias";
+  if (tapsWidth !== taps.length * width)
+    return `it reads ${tapsWidth} values of the target for an id, and the manifest names ${taps.length} taps of ${width}`;
   return inputs.has("position_ids") ? "it wants position_ids" : undefined;
 }
 

@@ -1,4 +1,4 @@
-import { DiffuSpecError, type PathSearch, type Vocabulary } from "@diffuspec/contracts";
+import { DiffuSpecError, type PathSearch, type Tap, type Vocabulary } from "@diffuspec/contracts";
 import { LATTICE_DEFAULTS, type LatticeOptions } from "@diffuspec/lattice";
 import type { DecoderShape } from "@diffuspec/onnx-decoder";
 
@@ -14,6 +14,8 @@ export interface DlmManifest extends DecoderShape {
   readonly top: number;
   /** Most masks of a block. */
   readonly maxMasks: number;
+  /** Hidden rows of the target that its graph reads beside the ids, in this order, each as wide as the drafter. */
+  readonly taps?: readonly Tap[];
   /** File names by precision. */
   readonly graphs: Readonly<Record<string, string>>;
 }
@@ -40,6 +42,11 @@ export interface DlmDrafterOptions {
   readonly minMasks?: number;
   /** Most tokens the model proposes in a round, whatever is asked for; default and most: the manifest's maxMasks. */
   readonly maxLength?: number;
+  /**
+   * Whether it reads the target's hidden rows, where the manifest names some. Without, it drafts for any target of its
+   * vocabulary and looks at nothing but ids.
+   */
+  readonly taps?: boolean;
   /** Where the sampler is not greedy: weight of its noise against ln q / temperature. 0 drafts as if it were greedy. */
   readonly coupling?: number;
   readonly vocabulary?: Vocabulary;
@@ -48,11 +55,11 @@ export interface DlmDrafterOptions {
 }
 
 /** minMasks gives way to a smaller maxMasks of the manifest. */
-export const DLM_DEFAULTS = { precision: "int8", steps: 1, minMasks: 1, coupling: 2, name: "dlm" } as const;
+export const DLM_DEFAULTS = { precision: "int8", steps: 1, minMasks: 1, taps: true, coupling: 2, name: "dlm" } as const;
 
 const KNOWN: readonly string[] = [
   ...["drafter", "resolve", "search", "precision", "threads", "lattice", "eosIds", "steps", "minMasks"],
-  ...["maxLength", "coupling", "vocabulary", "name"],
+  ...["maxLength", "taps", "coupling", "vocabulary", "name"],
 ];
 
 /** @throws ERR_OPTION naming the first bad option, or field of the manifest's entry */
@@ -61,11 +68,12 @@ export function checkOptions(options: DlmDrafterOptions) {
   if (unknown !== undefined)
     throw refuse(`The DLM drafter was given the option ${unknown}`, `its options are ${KNOWN.join(", ")}`);
   const manifest = checkManifest(options.drafter);
-  const { precision, steps, coupling, name } = { ...DLM_DEFAULTS, ...options };
+  const { precision, steps, taps, coupling, name } = { ...DLM_DEFAULTS, ...options };
   const { maxLength = manifest.maxMasks, minMasks = Math.min(DLM_DEFAULTS.minMasks, manifest.maxMasks) } = options;
   integer("steps", steps, 1, 64);
   integer("minMasks", minMasks, 1, manifest.maxMasks);
   integer("maxLength", maxLength, 1, manifest.maxMasks);
+  if (typeof taps !== "boolean") throw refuse(`taps is ${taps}`, "it is true or false");
   if (!(coupling >= 0 && coupling < Number.POSITIVE_INFINITY))
     throw refuse(`coupling is ${coupling}`, "it is a finite number >= 0");
   if (typeof name !== "string" || name === "") throw refuse("name is not usable", "it is a text of its own");
@@ -87,7 +95,7 @@ export function checkOptions(options: DlmDrafterOptions) {
       `lattice.maxCandidates is ${lattice.maxCandidates}`,
       `the graph names no more than ${manifest.top} candidates of a position`,
     );
-  return { manifest, lattice, steps, minMasks, maxLength, coupling, name, graph };
+  return { manifest, lattice, steps, minMasks, maxLength, taps: (taps && manifest.taps) || [], coupling, name, graph };
 }
 
 /** The manifest is a file: nothing in it is taken on trust. Sizes of the cache are checked where it is made. */
@@ -101,6 +109,9 @@ function checkManifest(manifest: DlmManifest): DlmManifest {
   integer("drafter.top", manifest.top, 1, manifest.vocabularySize);
   integer("drafter.maxMasks", manifest.maxMasks, 1, 1023);
   if (!Array.isArray(manifest.eosIds)) throw refuse("drafter.eosIds is missing", "it is an array of token ids");
+  const taps: unknown = manifest.taps ?? [];
+  if (!Array.isArray(taps) || !taps.every((tap) => tap === "output" || (Number.isInteger(tap) && tap >= 0)))
+    throw refuse("drafter.taps is not usable", 'it lists layers of the target, or "output"');
   if (typeof manifest.graphs !== "object" || manifest.graphs === null)
     throw refuse("drafter.graphs is missing", "it names the graph of every precision");
   return manifest;

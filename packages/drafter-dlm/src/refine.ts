@@ -5,6 +5,8 @@ import type { Forward } from "./forward.ts";
 export interface Refinement {
   /** Committed ids that are not cached yet. */
   readonly fresh: Int32Array;
+  /** What the target showed of them; absent: nothing. */
+  readonly taps?: Float32Array;
   readonly head: Int32Array;
   /** Length of the block. */
   readonly masks: number;
@@ -29,10 +31,10 @@ export interface Refinement {
  * @throws ERR_CONTRACT where the model gives NaN, an infinite best logit, or rows that are not best first
  */
 export async function refine(forward: Forward, request: Refinement): Promise<TopM> {
-  const { fresh, head, masks, maskId, steps, top, adjust, check } = request;
+  const { fresh, taps, head, masks, maskId, steps, top, adjust, check } = request;
   const block = new Int32Array(masks).fill(maskId);
   let open = Int32Array.from(block, (_, i) => i);
-  const table = await forward.draft(fresh, head, block, open);
+  const table = await forward.draft(fresh, head, block, open, taps);
   checkTable(table, masks, top);
   const share = Math.ceil(masks / steps);
   for (let step = 1; ; step++) {

@@ -14,12 +14,15 @@ import { couple } from "./couple.ts";
 import type { Forward } from "./forward.ts";
 import type { DlmManifest } from "./options.ts";
 import { refine } from "./refine.ts";
+import type { TapStore } from "./taps.ts";
 
 /** Most rows of one pass over a prompt, and most committed ids that ride along with a draft. */
 export const CHUNK = 64;
 
 export interface SessionParts {
   readonly forward: Forward;
+  /** Absent: the drafter reads nothing of the target. */
+  readonly taps?: TapStore;
   readonly manifest: DlmManifest;
   readonly lattice: Required<LatticeOptions>;
   readonly search: PathSearch;
@@ -38,7 +41,7 @@ export interface SessionParts {
  * draft that a fresh look would give.
  */
 export function createSession(parts: SessionParts): DrafterSession {
-  const { forward, manifest, search, steps, minMasks, maxLength, coupling } = parts;
+  const { forward, taps, manifest, search, steps, minMasks, maxLength, coupling } = parts;
   const builder = createLatticeBuilder(parts.lattice);
   /** For coupled tables, which are already cut by tau. */
   const coupledBuilder = createLatticeBuilder({ ...parts.lattice, tau: 1, keepEos: false });
@@ -71,7 +74,8 @@ export function createSession(parts: SessionParts): DrafterSession {
       const waiting = length - forward.length;
       if (waiting <= leave) return;
       const size = Math.ceil(waiting / Math.ceil(waiting / CHUNK));
-      await forward.extend(known.slice(forward.length, forward.length + size));
+      const first = forward.length;
+      await forward.extend(known.slice(first, first + size), taps?.take(first, size));
     }
   }
 
@@ -99,8 +103,10 @@ export function createSession(parts: SessionParts): DrafterSession {
     await catchUp(CHUNK, signal);
     const { maskId, top } = manifest;
     const adjust = follow(sampler, first);
+    const cached = forward.length;
     const table = await refine(forward, {
-      fresh: known.slice(forward.length, length),
+      fresh: known.slice(cached, length),
+      ...(taps && { taps: taps.take(cached, length - cached) }),
       head,
       masks: Math.min(Math.max(depth, minMasks), manifest.contextLength - first),
       maskId,
@@ -132,6 +138,7 @@ export function createSession(parts: SessionParts): DrafterSession {
         const most = Math.min(forward.length, start.ids.length);
         while (common < most && known[common] === start.ids[common]) common++;
         forward.truncate(common);
+        taps?.clear();
         known = Int32Array.from(start.ids);
         length = known.length;
         sampler = start.sampler;
@@ -139,7 +146,8 @@ export function createSession(parts: SessionParts): DrafterSession {
         if (length < manifest.contextLength) await catchUp(1);
       }),
     propose: (request) => alone(() => propose(request)),
-    observe({ committed }) {
+    observe(outcome) {
+      const { committed } = outcome;
       if (disposed) throw closed();
       if (busy || sampler === undefined) throw misuse("observe() came before begin(), or during another call");
       if (length + committed.length > known.length) {
@@ -147,6 +155,7 @@ export function createSession(parts: SessionParts): DrafterSession {
         larger.set(known);
         known = larger;
       }
+      taps?.observe(length, outcome);
       known.set(committed, length);
       length += committed.length;
     },

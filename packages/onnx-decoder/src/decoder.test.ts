@@ -40,30 +40,37 @@ describe.each(["int8", "fp32"] as const)("%s graphs against the NumPy reference"
     await decoder.dispose();
   });
 
-  it("drafter: a prefix that is causal and a block that sees itself, the mask id struck", async () => {
-    const decoder = await load(`drafter.${precision}.onnx`, drafter);
-    const fed = Int32Array.from(golden.drafter.ids);
-    const count = fed.length;
-    const bias = causalBias(count, 0);
-    for (let i = count - 4; i < count; i++) bias.fill(0, i * count, (i + 1) * count);
-    const rows = rowRange(0, count);
-    const pass = await decoder.run(createCache(drafter), {
-      ids: fed,
-      rows,
-      bias,
-      fetch: ["top_ids", "top_logits", "log_sum_exp"],
-    });
-    const run = golden.drafter[precision];
-    close(pass.f32("log_sum_exp"), run.logSumExp, precision === "fp32" ? 3 : 1);
-    expect(rows.map((row) => pass.i32("top_ids")[row * drafter.top]!)).toEqual(Int32Array.from(run.argmax));
-    expect(pass.i32("top_ids")).not.toContain(drafter.maskId);
-    close(
-      [pass.f32("top_logits")[(count - 1) * drafter.top]!],
-      [Math.max(...run.lastLogits)],
-      precision === "fp32" ? 3 : 1,
-    );
-    await decoder.dispose();
-  });
+  it.each(["drafter", "tapped"] as const)(
+    "%s: a causal prefix, a block that sees itself, the mask struck",
+    async (part) => {
+      const decoder = await load(`${part}.${precision}.onnx`, manifest[part]);
+      const fed = Int32Array.from(golden[part].ids);
+      const count = fed.length;
+      const bias = causalBias(count, 0);
+      for (let i = count - 4; i < count; i++) bias.fill(0, i * count, (i + 1) * count);
+      const rows = rowRange(0, count);
+      // The reference's made-up taps: the masks have none.
+      const shown = (count - 4) * decoder.tapsWidth;
+      const taps = Float32Array.from({ length: count * decoder.tapsWidth }, (_, i) => (i < shown ? Math.sin(i) : 0));
+      const pass = await decoder.run(createCache(drafter), {
+        ids: fed,
+        rows,
+        bias,
+        ...(part === "tapped" && { taps }),
+        fetch: ["top_ids", "top_logits", "log_sum_exp"],
+      });
+      const run = golden[part][precision];
+      close(pass.f32("log_sum_exp"), run.logSumExp, precision === "fp32" ? 3 : 1);
+      expect(rows.map((row) => pass.i32("top_ids")[row * drafter.top]!)).toEqual(Int32Array.from(run.argmax));
+      expect(pass.i32("top_ids")).not.toContain(drafter.maskId);
+      close(
+        [pass.f32("top_logits")[(count - 1) * drafter.top]!],
+        [Math.max(...run.lastLogits)],
+        precision === "fp32" ? 3 : 1,
+      );
+      await decoder.dispose();
+    },
+  );
 });
 
 describe("the graph's argmax", () => {
@@ -183,6 +190,11 @@ describe("bad input", () => {
     await refused(chain, { fetch: [] });
     await refused(chain, { bias: new Float32Array(4) });
     await refused(chain, { positions: rowRange(0, 2) });
+    await refused(chain, { taps: new Float32Array(2) });
+    const tapped = await load("tapped.int8.onnx", manifest.tapped);
+    await refused(tapped, { fetch: ["top_ids"], bias: new Float32Array(4) });
+    await refused(tapped, { fetch: ["top_ids"], bias: new Float32Array(4), taps: new Float32Array(127) });
+    await tapped.dispose();
     await refused(tree, {});
     await refused(tree, { bias: new Float32Array(3), positions: rowRange(0, 2) });
     await refused(tree, { bias: new Float32Array(4) });

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { DiffuSpecError } from "@diffuspec/contracts";
-import type { Tensor } from "onnxruntime-node";
+import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { KvCache } from "./cache.ts";
 import { checkGraph } from "./graph-check.ts";
 import { createPass, type DecoderPass } from "./pass.ts";
@@ -34,6 +34,8 @@ export interface PassRequest {
   readonly bias?: Float32Array;
   /** Absolute position of every id, [S]; only for graphs with the input position_ids. */
   readonly positions?: Int32Array;
+  /** Another model's hidden rows, row-major [S, tapsWidth]; only for graphs with the input taps. */
+  readonly taps?: Float32Array;
 }
 
 /** A graph, loaded. It keeps no state between passes: caches are the caller's and may be shared by graphs of one model. */
@@ -43,6 +45,8 @@ export interface Decoder {
   readonly threads: number;
   readonly inputs: ReadonlySet<string>;
   readonly outputs: ReadonlySet<string>;
+  /** Values the input taps wants for every id; 0 where the graph has no such input. */
+  readonly tapsWidth: number;
   /**
    * Blocks the event loop while it computes. The cache is read, never written; nothing may change it meanwhile.
    *
@@ -73,9 +77,9 @@ export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
       why: "it is a positive integer",
       next: "Leave it out for one thread a core, at most four.",
     });
-  const { InferenceSession, Tensor } = await loadRuntime();
+  const { InferenceSession: Session, Tensor } = await loadRuntime();
   if (!existsSync(graph)) throw missing(label, `there is no file ${graph}`);
-  const session = await InferenceSession.create(graph, {
+  const session = await Session.create(graph, {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     enableMemPattern: false,
@@ -92,6 +96,7 @@ export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
   }
   const inputs = new Set(session.inputNames);
   const outputs = new Set(session.outputNames);
+  const tapsWidth = tapsWidthOf(session);
   let disposed = false;
 
   return {
@@ -100,10 +105,11 @@ export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
     threads,
     inputs,
     outputs,
+    tapsWidth,
     async run(cache, request) {
       if (disposed) throw closed(label);
-      checkRequest(request, cache, { label, shape, inputs, outputs });
-      const { ids, rows, bias, positions } = request;
+      checkRequest(request, cache, { label, shape, inputs, outputs, tapsWidth });
+      const { ids, rows, bias, positions, taps } = request;
       const past = cache.length;
       cache.reserve(past + ids.length);
       const feeds: Record<string, Tensor> = {
@@ -114,6 +120,7 @@ export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
       };
       if (bias !== undefined) feeds.attention_bias = new Tensor("float32", bias, [1, 1, ids.length, past + ids.length]);
       if (positions !== undefined) feeds.position_ids = new Tensor("int64", int64(positions), [1, ids.length]);
+      if (taps !== undefined) feeds.taps = new Tensor("float32", taps, [1, ids.length, tapsWidth]);
       try {
         return createPass(past, ids.length, (await session.run(feeds, request.fetch)) as Record<string, Tensor>);
       } catch (cause) {
@@ -129,9 +136,9 @@ export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
 }
 
 function checkRequest(
-  { ids, rows, fetch, bias, positions }: PassRequest,
+  { ids, rows, fetch, bias, positions, taps }: PassRequest,
   cache: KvCache,
-  { label, shape, inputs, outputs }: Pick<Decoder, "label" | "shape" | "inputs" | "outputs">,
+  { label, shape, inputs, outputs, tapsWidth }: Pick<Decoder, "label" | "shape" | "inputs" | "outputs" | "tapsWidth">,
 ): void {
   const refuse = (why: string) =>
     new DiffuSpecError({
@@ -163,6 +170,10 @@ function checkRequest(
     throw refuse(bias === undefined ? "the graph needs an attention bias" : "the graph takes no attention bias");
   if (bias !== undefined && bias.length !== count * total)
     throw refuse(`the attention bias has ${bias.length} values and should have ${count} x ${total}`);
+  if (tapsWidth > 0 !== (taps !== undefined))
+    throw refuse(taps === undefined ? "the graph needs taps" : "the graph takes no taps");
+  if (taps !== undefined && taps.length !== count * tapsWidth)
+    throw refuse(`the taps have ${taps.length} values and should have ${count} x ${tapsWidth}`);
   if (inputs.has("position_ids") !== (positions !== undefined))
     throw refuse(positions === undefined ? "the graph needs positions" : "the graph takes no positions");
   if (positions === undefined) return;
@@ -170,6 +181,12 @@ function checkRequest(
   for (let i = 0; i < count; i++)
     if (positions[i]! < 0 || positions[i]! >= shape.positions)
       throw refuse(`position ${positions[i]} is outside 0..${shape.positions - 1}`);
+}
+
+function tapsWidthOf({ inputMetadata }: InferenceSession): number {
+  const taps = inputMetadata.find(({ name }) => name === "taps");
+  const width = taps?.isTensor ? taps.shape[2] : 0;
+  return typeof width === "number" ? width : 0;
 }
 
 const missing = (label: string, why: string, cause?: unknown) =>

@@ -22,6 +22,7 @@ export function checkGraph(session: InferenceSession, shape: DecoderShape, label
   const optional = new Map<string, Expected>([
     ["attention_bias", ["float32", [1, 1, "any", "any"]]],
     ["position_ids", ["int64", [1, "any"]]],
+    ["taps", ["float32", [1, "any", "any"]]],
   ]);
   compare("input", session.inputMetadata, required, optional, true, label);
 

@@ -25,8 +25,10 @@ export interface GoldenRun {
 export const manifest: {
   target: DecoderShape & { contextLength: number };
   drafter: DecoderShape & { maskId: number; top: number };
+  /** A second drafter, which reads two hidden rows of the target. */
+  tapped: DecoderShape & { maskId: number; top: number };
 } = read("manifest.json");
-export const golden: { target: Golden; drafter: Golden } = read("golden.json");
+export const golden: { target: Golden; drafter: Golden; tapped: Golden } = read("golden.json");
 
 export const load = (file: string, shape: DecoderShape = manifest.target): Promise<Decoder> =>
   createDecoder({ graph: fixturePath(file), shape, threads: 1, label: file });
