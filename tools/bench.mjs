@@ -2,7 +2,7 @@
 import { main, run } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
-const BENCHES = ["measure"];
+const BENCHES = ["measure", "search"];
 
 await main(async () => {
   const [name, ...args] = process.argv.slice(2);

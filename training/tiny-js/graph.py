@@ -8,6 +8,7 @@ Inputs                                     Outputs
   past_length int64 [1]                      new_kv f32 [2 * layers, kvHeads, S, headDim]  (key, value per layer)
   rows int32 [R]   rows the LM head sees     tap_output f32 [1, S, d], tap_N f32 [1, S, d]  (target)
   past_N_key, past_N_value f32 [1, kvHeads, P, headDim]; only the first past_length rows are read
+  drafter: taps f32 [1, S, count * d], the target's hidden rows (model.TapInput), where it reads them
   tree, drafter: attention_bias f32 [1, 1, S, past_length + S], additive; tree: position_ids int64 [1, S]
 The drafter's graph is not causal: its attention_bias decides. It gives top_ids int32 [R, M], top_logits f32 [R, M]
 and log_sum_exp f32 [R] of the logits with the mask id struck.

@@ -1,5 +1,5 @@
 import type { Round } from "@diffuspec/spec-loop";
-import type { DrafterName } from "diffuspec/engine";
+import type { DrafterName, EngineOptions } from "diffuspec/engine";
 import type { Pair } from "./pair.ts";
 
 /** One completion by one method. Times in milliseconds. */
@@ -25,22 +25,28 @@ export interface Method {
 }
 
 /** What each method of the table drafts with; `ar` is not a session: it is the fastest one-row loop. */
-const DRAFTERS = {
-  arExact: "none",
-  promptLookup: "prompt-lookup",
-  ngram: "ngram",
-  recycling: "recycling",
-  dlmArgmax: "dlm-argmax",
-  diffuspec: "dlm",
-} as const satisfies Record<string, DrafterName>;
+const SESSIONS = {
+  arExact: { drafter: "none" },
+  promptLookup: { drafter: "prompt-lookup" },
+  ngram: { drafter: "ngram" },
+  recycling: { drafter: "recycling" },
+  dlmArgmax: { drafter: "dlm-argmax" },
+  /** DiffuSpec with a drafter that looks at nothing but ids. */
+  idsOnly: { drafter: "dlm", engine: { taps: false } },
+  /** The best-first tree in the place of the beam. */
+  tree: { drafter: "dlm", engine: { search: "tree" } },
+  diffuspec: { drafter: "dlm" },
+} as const satisfies Record<string, { drafter: DrafterName; engine?: Partial<EngineOptions> }>;
 
-export type MethodName = "ar" | keyof typeof DRAFTERS;
-export const METHOD_NAMES = ["ar", ...Object.keys(DRAFTERS)] as readonly MethodName[];
+export type MethodName = "ar" | keyof typeof SESSIONS;
+export const METHOD_NAMES = ["ar", ...Object.keys(SESSIONS)] as readonly MethodName[];
+export const SEARCH_METHODS = ["arExact", "dlmArgmax", "tree", "diffuspec"] as const;
 export const DEMO_METHODS = ["ar", "arExact", "promptLookup", "ngram", "dlmArgmax", "diffuspec"] as const;
 
 export async function openMethod(name: MethodName, pair: Pair): Promise<Method> {
   if (name === "ar") return plainMethod(pair);
-  const session = await pair.engine.openSession({ drafter: DRAFTERS[name] });
+  const { drafter, engine } = { engine: undefined, ...SESSIONS[name] };
+  const session = await (engine ? await pair.engineWith(engine) : pair.engine).openSession({ drafter });
   return {
     name,
     async run(prompt, maxTokens, onRound) {

@@ -49,6 +49,8 @@ const LABELS: Readonly<Record<MethodName, string>> = {
   ngram: "3-gram alone",
   recycling: "Token Recycling",
   dlmArgmax: "DLM argmax",
+  idsOnly: "DiffuSpec, ids only",
+  tree: "DiffuSpec, tree",
   diffuspec: "DiffuSpec",
 };
 

@@ -67,6 +67,7 @@ describe("every setting of the diffusion drafter", () => {
     { search: { online: false } },
     { search: "tree" },
     { search: "tree", lengthController: { fixed: 20 } },
+    { taps: false },
     { steps: 2 },
     { steps: 4, lengthController: { fixed: 12 } },
     { lengthController: "adl-paper" },

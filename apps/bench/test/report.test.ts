@@ -51,6 +51,7 @@ function pairOver(drafted: Verifier): Pair {
   return {
     name: "fake",
     engine,
+    engineWith: async () => engine,
     sampling: {},
     sampler,
     plain: {
