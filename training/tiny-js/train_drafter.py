@@ -80,7 +80,7 @@ def taps_of(chosen, prompt, length):
     if rng.random() < BLIND: return taps.to(device)
     for i, at in enumerate(chosen.tolist()):
         file = np.searchsorted(firsts, at, "right") - 1
-        taps[i, prompt:prompt + NEW] = torch.from_numpy(seen[file][at - firsts[file]]).to(taps)
+        taps[i, prompt:prompt + NEW] = torch.tensor(seen[file][at - firsts[file]]).to(taps)
     return taps.to(device)
 
 

@@ -36,6 +36,8 @@ const SESSIONS = {
   /** The best-first tree in the place of the beam. */
   tree: { drafter: "dlm", engine: { search: "tree" } },
   diffuspec: { drafter: "dlm" },
+  /** The 3-gram's draft where it is confident, DiffuSpec's elsewhere. */
+  hybrid: { drafter: "hybrid" },
 } as const satisfies Record<string, { drafter: DrafterName; engine?: Partial<EngineOptions> }>;
 
 export type MethodName = "ar" | keyof typeof SESSIONS;

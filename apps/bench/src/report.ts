@@ -52,6 +52,7 @@ const LABELS: Readonly<Record<MethodName, string>> = {
   idsOnly: "DiffuSpec, ids only",
   tree: "DiffuSpec, tree",
   diffuspec: "DiffuSpec",
+  hybrid: "DiffuSpec, hybrid",
 };
 
 /** A small table for people. */

@@ -4,7 +4,7 @@ import { HELD_OUT, readPrompts } from "../src/prompts.ts";
 
 /** The real pair: every drafter, option and setting gives the ids of plain decoding. */
 const PROMPTS = readPrompts(HELD_OUT).slice(0, 64);
-const DRAFTERS = ["dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram"] as const;
+const DRAFTERS = ["dlm", "hybrid", "dlm-argmax", "prompt-lookup", "recycling", "ngram"] as const;
 const SAMPLED = { temperature: 0.8, topK: 50, topP: 0.95, seed: 11, repetitionPenalty: 1.05 };
 const engines: Engine[] = [];
 

@@ -41,6 +41,8 @@ export interface Draft {
   readonly tree: TokenTree;
   /** L_gen of Eq. 9: tokens before the first EOS of the raw argmax draft. Absent: the tree's depth. */
   readonly generatedLength?: number;
+  /** How many of the tree's tokens the drafter itself expects to be accepted, >= 0; absent where it cannot say. */
+  readonly expectedAccepted?: number;
   /** Milliseconds of the draft that went into searching rather than into a model; for the statistics. */
   readonly searchMs?: number;
 }

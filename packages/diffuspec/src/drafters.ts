@@ -1,6 +1,7 @@
 import { type CausalScorer, DiffuSpecError, type Drafter, type PathSearch, type Tokenizer } from "@diffuspec/contracts";
 import { createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffuspec/cps";
 import { createDlmDrafter, type DlmManifest } from "@diffuspec/drafter-dlm";
+import { createCascade } from "@diffuspec/drafters/cascade";
 import { createPromptLookup } from "@diffuspec/drafters/prompt-lookup";
 import { createRecycling } from "@diffuspec/drafters/recycling";
 import {
@@ -14,7 +15,7 @@ import type { OnnxVerifier } from "@diffuspec/verifier-ar";
 import { defined } from "./checks.ts";
 import { openNgram } from "./ngram.ts";
 import { createNgramDrafter } from "./ngram-drafter.ts";
-import { DRAFTER_NAMES, type DrafterName, type EngineOptions } from "./options.ts";
+import { DRAFTER_NAMES, type DrafterName, type EngineOptions, NGRAM_DEFAULTS } from "./options.ts";
 import type { Pair } from "./pair.ts";
 
 export interface Drafters {
@@ -27,6 +28,9 @@ export interface Drafters {
   dispose(): Promise<void>;
 }
 
+const NEED_MODEL: readonly DrafterName[] = ["dlm", "dlm-argmax", "hybrid"];
+const NEED_NGRAM: readonly DrafterName[] = ["ngram", "hybrid"];
+
 /** Every drafter of a model by name, made when first asked for. */
 export function createDrafters(parts: {
   pair: Pair;
@@ -36,9 +40,9 @@ export function createDrafters(parts: {
 }): Drafters {
   const { pair, verifier, tokenizer, settings } = parts;
   const made = new Map<DrafterName, Promise<Drafter | undefined>>();
-  const needsModel = (name: DrafterName) => name === "dlm" || name === "dlm-argmax";
   const available = DRAFTER_NAMES.filter(
-    (name) => (!needsModel(name) || pair.manifest.drafter) && (name !== "ngram" || pair.manifest.ngram),
+    (name) =>
+      (!NEED_MODEL.includes(name) || pair.manifest.drafter) && (!NEED_NGRAM.includes(name) || pair.manifest.ngram),
   );
   const require = (name: DrafterName) => {
     if (!available.includes(name)) throw unavailable(name, pair.manifest.name, available);
@@ -92,24 +96,33 @@ export function createDrafters(parts: {
         return createPromptLookup();
       case "recycling":
         return createRecycling({ vocabularySize: verifier.vocabularySize });
-      case "ngram":
-        return createNgramDrafter({ model: (await theNgram())!, endIds: pair.manifest.target.eosIds });
+      case "ngram": {
+        const { cut = NGRAM_DEFAULTS.cut } = settings.ngram;
+        return createNgramDrafter({ model: (await theNgram())!, endIds: pair.manifest.target.eosIds, cut });
+      }
+      case "hybrid": {
+        const { least = NGRAM_DEFAULTS.least } = settings.ngram;
+        const [first, otherwise] = [(await get("ngram"))!, (await get("dlm"))!];
+        return { ...createCascade({ first, otherwise, least, name }), dispose: async () => {} };
+      }
       case "none":
         return undefined;
     }
   }
 
+  function get(name: DrafterName): Promise<Drafter | undefined> {
+    const known = made.get(name);
+    if (known) return known;
+    const making = make(name);
+    made.set(name, making);
+    making.catch(() => made.delete(name));
+    return making;
+  }
+
   return {
     available,
     require,
-    get(name) {
-      const known = made.get(name);
-      if (known) return known;
-      const making = make(name);
-      made.set(name, making);
-      making.catch(() => made.delete(name));
-      return making;
-    },
+    get,
     async dispose() {
       const all = await Promise.allSettled(made.values());
       made.clear();

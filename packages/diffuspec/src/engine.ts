@@ -135,6 +135,7 @@ function fitted(given: EngineOptions, { threads, draft }: Pair["manifest"]): Eng
     ...(given.threads === undefined && threads !== undefined && { threads }),
     lattice: { ...draft.lattice, ...given.lattice },
     search: given.search === "tree" ? "tree" : { ...draft.search, ...given.search },
+    ngram: { ...draft.ngram, ...given.ngram },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Outcome } from "@diffuspec/contracts";
 import { estimateNgram, logProb, type NgramModel } from "@diffuspec/ngram-scorer";
 import { complete, createSampler } from "@diffuspec/spec-loop";
 import { createFakeVerifier, drafterConformance, plainDecode } from "@diffuspec/testkit";
@@ -48,6 +49,35 @@ test("the draft ends with an end of text, and begins with the head", async () =>
   await session.begin({ ids: Int32Array.of(9), sampler: undefined as never });
   const request = { length: 9, nodes: 9, head: Int32Array.of(4, 7), signal: new AbortController().signal };
   expect([...(await session.propose(request)).tree.tokens]).toEqual([9, 4, 7, 1]);
+});
+
+test("the online layer follows the text at hand, and a draft says what it expects", async () => {
+  const model = estimateNgram([[7, 1, 7, 1, 7, 1, 2, 5]], { order: 2, vocabularySize: VOCABULARY });
+  const session = await createNgramDrafter({ model, endIds: [] }).open();
+  const request = { length: 3, nodes: 9, head: new Int32Array(0), signal: new AbortController().signal };
+  await session.begin({ ids: Int32Array.of(7), sampler: undefined as never });
+  const before = await session.propose(request);
+  expect([...before.tree.tokens]).toEqual([7, 1, 7, 1]);
+  await session.observe({ committed: Int32Array.of(9, 4, 7, 9, 4, 7, 9, 4, 7) } as unknown as Outcome);
+  const after = await session.propose(request);
+  expect([...after.tree.tokens]).toEqual([7, 9, 4, 7]);
+  expect(after.expectedAccepted).toBeGreaterThan(1);
+  expect(after.expectedAccepted).toBeLessThan(3);
+  await session.begin({ ids: Int32Array.of(7), sampler: undefined as never });
+  expect(await session.propose(request)).toEqual(before);
+});
+
+test("a cut ends the draft before it becomes unlikely, never before its first token", async () => {
+  const model = estimateNgram([[7, 1, 7, 1, 7, 1, 2, 5]], { order: 2, vocabularySize: VOCABULARY });
+  const length = async (cut: number) => {
+    const session = await createNgramDrafter({ model, endIds: [], cut }).open();
+    await session.begin({ ids: Int32Array.of(7), sampler: undefined as never });
+    const request = { length: 9, nodes: 9, head: new Int32Array(0), signal: new AbortController().signal };
+    return (await session.propose(request)).tree.tokens.length - 1;
+  };
+  const lengths = await Promise.all([0, 0.1, 0.5, 0.999].map(length));
+  expect(lengths).toEqual([...lengths].sort((a, b) => b - a));
+  expect([lengths[0], lengths[3]]).toEqual([9, 1]);
 });
 
 describe("conformance", () => {

@@ -6,28 +6,34 @@ import {
   type Drafter,
   type DrafterSession,
 } from "@diffuspec/contracts";
-import { MAX_ORDER, type NgramModel } from "@diffuspec/ngram-scorer";
-import { createGreedyNext } from "./greedy-ngram.ts";
+import { createOnlineScorer, MAX_ORDER, type NgramModel } from "@diffuspec/ngram-scorer";
+import { createGreedyNext, type GreedyNext } from "./greedy-ngram.ts";
+
+export interface NgramDrafterOptions {
+  readonly model: NgramModel;
+  /** Ids that end a text; the draft ends with the first one. */
+  readonly endIds: readonly number[];
+  /** Ends the draft before the token with which the chance of the whole draft falls below this, 0 <= cut < 1. */
+  readonly cut?: number;
+}
 
 /**
- * An n-gram as a drafter of its own: always its most probable next id. What DiffuSpec has to beat with the same n-gram.
- *
- * @param endIds ids that end a text; the draft ends with the first one
+ * An n-gram as a drafter of its own, topped up with the text at hand: always its most probable next id. What DiffuSpec has to
+ * beat with the same n-gram.
  */
-export function createNgramDrafter(options: {
-  readonly model: NgramModel;
-  readonly endIds: readonly number[];
-}): Drafter {
-  const next = createGreedyNext(options.model);
+export function createNgramDrafter({ model, endIds, cut = 0 }: NgramDrafterOptions): Drafter {
+  const next = createGreedyNext(model);
   return {
     contractVersion: CONTRACT_VERSION,
     name: "ngram",
     needs: {},
-    open: () => openSession(next, options.endIds),
+    open: () => openSession(model, next, endIds, cut),
   };
 }
 
-function openSession(next: (context: readonly number[]) => number, endIds: readonly number[]): DrafterSession {
+function openSession(model: NgramModel, next: GreedyNext, endIds: readonly number[], cut: number): DrafterSession {
+  const scorer = createOnlineScorer(model);
+  const scores = new Float64Array(32);
   let context: number[] | undefined;
   const running = () => {
     if (context) return context;
@@ -38,24 +44,48 @@ function openSession(next: (context: readonly number[]) => number, endIds: reado
       next: "Call begin() first.",
     });
   };
+
+  /** The best of the model's own choice and of what followed these ids most often. */
+  function choose(ids: Int32Array): { id: number; probability: number } {
+    const state = scorer.begin(ids);
+    const candidates = Int32Array.from(new Set([next(state), ...scorer.likely(state)]));
+    scorer.score([state], candidates, scores);
+    let best = 0;
+    for (let c = 1; c < candidates.length; c++) if (scores[c]! > scores[best]!) best = c;
+    return { id: candidates[best]!, probability: Math.exp(scores[best]!) };
+  }
+
   return {
     begin({ ids }) {
-      context = Array.from(ids.subarray(-MAX_ORDER));
+      scorer.forget();
+      scorer.learn(ids);
+      context = Array.from(ids.subarray(-SPAN));
     },
     propose({ length, nodes, head, signal }) {
       if (signal.aborted) throw abortError(signal);
       const known = running();
       const most = Math.min(length, nodes);
       const path = Array.from(head.subarray(0, most));
-      while (path.length < most && !endIds.includes(path[path.length - 1] ?? -1))
-        path.push(next([...known, ...path].slice(-MAX_ORDER)));
-      return { tree: chain(known[known.length - 1]!, path) };
+      let survival = 1;
+      let expectedAccepted = path.length;
+      while (path.length < most && !endIds.includes(path[path.length - 1] ?? -1)) {
+        const { id, probability } = choose(Int32Array.from([...known, ...path].slice(-SPAN)));
+        survival *= probability;
+        if (survival < cut && path.length > 0) break;
+        expectedAccepted += survival;
+        path.push(id);
+      }
+      return { tree: chain(known[known.length - 1]!, path), expectedAccepted };
     },
     observe({ committed }) {
-      context = [...running(), ...committed].slice(-MAX_ORDER);
+      scorer.learn(committed);
+      context = [...running(), ...committed].slice(-SPAN);
     },
     dispose() {
       context = undefined;
     },
   };
 }
+
+/** Ids that a state may hold: the model's contexts, or the online layer's. */
+const SPAN = MAX_ORDER + 2;

@@ -2,9 +2,10 @@ import { defined, optionError, refuseUnknown, requireInteger, requireNumber, req
 
 /**
  * What may draft. "dlm": the diffusion drafter, its lattice searched with the 3-gram (DiffuSpec); "dlm-argmax": the same
- * model, the best token of every position; "ngram": the 3-gram alone; "none": plain decoding.
+ * model, the best token of every position; "ngram": the 3-gram alone; "hybrid": the 3-gram where it is confident, else "dlm";
+ * "none": plain decoding.
  */
-export const DRAFTER_NAMES = ["dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"] as const;
+export const DRAFTER_NAMES = ["dlm", "hybrid", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"] as const;
 export type DrafterName = (typeof DRAFTER_NAMES)[number];
 
 /** Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, or you. */
@@ -17,6 +18,18 @@ export type LengthControllerOption = "adl-paper" | "adl" | "cost-aware" | { read
 export type SearchOption =
   | { readonly lambda?: number; readonly beam?: number; readonly cut?: number; readonly online?: boolean }
   | "tree";
+
+/**
+ * The n-gram as a drafter: it ends a draft before the chance of all of it falls below `cut`. "hybrid" takes its draft where it
+ * expects `least` accepted tokens or more.
+ */
+export interface NgramOption {
+  readonly cut?: number;
+  readonly least?: number;
+}
+
+/** What is left out of the caller's and of the model's own `ngram`. */
+export const NGRAM_DEFAULTS = { cut: 0.1, least: 3 } as const satisfies NgramOption;
 
 /** A step of loading: its beginning (done 0) and its end. */
 export interface LoadProgress {
@@ -40,6 +53,7 @@ export interface EngineOptions {
   /** Eq. 7: the probability mass a position keeps, in (0, 1], and its most candidates. */
   readonly lattice: { readonly tau?: number; readonly maxCandidates?: number };
   readonly search: SearchOption;
+  readonly ngram: NgramOption;
   /** Refinement steps S of the diffusion drafter. */
   readonly steps: number;
   /** Whether the diffusion drafter reads the target's hidden rows, where it was made for that; without, only ids. */
@@ -62,6 +76,7 @@ export const LOAD_DEFAULTS = {
   exactness: "exact",
   lattice: {},
   search: {},
+  ngram: {},
   steps: 1,
   taps: true,
   maxQueue: 64,
@@ -76,6 +91,7 @@ const ENGINE_KEYS = [
   "exactness",
   "lattice",
   "search",
+  "ngram",
   "steps",
   "taps",
   "onProgress",
@@ -109,6 +125,9 @@ export function resolveEngineOptions(options: Partial<EngineOptions> = {}): Engi
     throw optionError("lattice.tau", tau, "a number in (0, 1]");
   if (maxCandidates !== undefined) requireInteger("lattice.maxCandidates", maxCandidates, 1, 1024);
   checkSearch(all.search);
+  refuseUnknown("ngram", all.ngram, ["cut", "least"]);
+  checkCut("ngram.cut", all.ngram.cut);
+  if (all.ngram.least !== undefined) requireNumber("ngram.least", all.ngram.least, 0, 1024);
   if (all.onProgress !== undefined && typeof all.onProgress !== "function")
     throw optionError("onProgress", all.onProgress, "a function");
   return all;
@@ -133,7 +152,11 @@ function checkSearch(search: SearchOption): void {
   if (search.lambda !== undefined) requireNumber("search.lambda", search.lambda, 0, 1);
   if (search.beam !== undefined) requireInteger("search.beam", search.beam, 1, 1024);
   const { cut, online } = search;
-  if (cut !== undefined && !(typeof cut === "number" && cut >= 0 && cut < 1))
-    throw optionError("search.cut", cut, "a number in [0, 1)");
+  checkCut("search.cut", cut);
   if (online !== undefined && typeof online !== "boolean") throw optionError("search.online", online, "true or false");
+}
+
+function checkCut(name: string, cut: number | undefined): void {
+  if (cut !== undefined && !(typeof cut === "number" && cut >= 0 && cut < 1))
+    throw optionError(name, cut, "a number in [0, 1)");
 }

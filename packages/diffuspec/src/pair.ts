@@ -8,6 +8,7 @@ import { type EngineOptions, resolveEngineOptions } from "./options.ts";
 export interface DraftSettings {
   readonly lattice: EngineOptions["lattice"];
   readonly search: Exclude<EngineOptions["search"], "tree">;
+  readonly ngram: EngineOptions["ngram"];
 }
 
 /** What a pair's manifest says beyond names and hashes; the sizes are checked where the graphs are loaded. */
@@ -23,7 +24,7 @@ export interface PairManifest {
   readonly ngram: string | undefined;
   /** Threads of one operator that suit the model's size; absent: one a core, at most four. */
   readonly threads: number | undefined;
-  /** What its drafter was fitted with, below the caller's own lattice and search. */
+  /** What its drafters were fitted with, below the caller's own lattice, search and ngram. */
   readonly draft: DraftSettings;
   /** The model's own defaults for generation. */
   readonly generation: GenerateOptions;
@@ -90,7 +91,7 @@ function readPair({ dir, manifest }: Model): PairManifest {
   if (!isObject(generation)) throw refuse("generation is no object");
   checkGenerateOptions(generation);
   if (!isObject(draft)) throw refuse("draft is no object");
-  const { lattice, search } = resolveEngineOptions(draft);
+  const { lattice, search, ngram: ngramDraft } = resolveEngineOptions(draft);
   return {
     name,
     licence: typeof licence === "string" ? licence : "unknown",
@@ -99,7 +100,7 @@ function readPair({ dir, manifest }: Model): PairManifest {
     drafter,
     ngram,
     threads: threads as number | undefined,
-    draft: { lattice, search: search === "tree" ? {} : search },
+    draft: { lattice, search: search === "tree" ? {} : search, ngram: ngramDraft },
     generation,
   };
 }

@@ -6,5 +6,6 @@
  * import { createPromptLookup } from "@diffuspec/drafters/prompt-lookup";
  * const drafter = createPromptLookup(); // hand it to the generation loop
  */
+export * from "./cascade/index.ts";
 export * from "./prompt-lookup/index.ts";
 export * from "./recycling/index.ts";

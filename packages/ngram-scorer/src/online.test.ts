@@ -48,6 +48,18 @@ function scores(scorer: ReturnType<typeof createOnlineScorer>, context: readonly
 }
 
 describe("createOnlineScorer", () => {
+  test("names what followed the contexts most often, the longest first, of equals the latest", () => {
+    const scorer = createOnlineScorer(model, { longest: 3 });
+    const likely = (...context: number[]) => scorer.likely(scorer.begin(Int32Array.from(context)));
+    expect(likely(1, 2)).toEqual([]);
+    scorer.learn([1, 2, 3, 5, 2, 4, 0, 2, 4, 1, 2, 5]);
+    expect(likely(1, 2)).toEqual([5, 4]);
+    expect(likely(0, 2)).toEqual([4]);
+    expect(likely(3)).toEqual([5]);
+    scorer.forget();
+    expect(likely(1, 2)).toEqual([]);
+  });
+
   test("equals the definition over what its window holds, and sums to 1", () => {
     fc.assert(
       fc.property(ids, ids, options, (text, context, o) => {

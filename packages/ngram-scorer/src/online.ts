@@ -22,6 +22,11 @@ export const ONLINE_DEFAULTS = { shortest: 1, longest: 4, window: 4096, discount
 export interface OnlineScorer extends SyncCausalScorer<NgramState> {
   /** Counts ids that follow those learnt before: first the prompt, then what each round commits. @throws ERR_OPTION */
   learn(ids: ArrayLike<number>): void;
+  /**
+   * The ids that followed the state's contexts most often, longest context first, each once: beside the model's own best,
+   * the candidates for the most probable next id.
+   */
+  likely(state: NgramState): number[];
   /** Forgets all of it: scores are the model's own again. */
   forget(): void;
   /** Memory beside the model, fixed at construction. */
@@ -87,6 +92,14 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
     learn(ids) {
       for (let i = 0; i < ids.length; i++) requireId(model, ids[i]!);
       for (let i = 0; i < ids.length; i++) recent.learn(ids[i]!);
+    },
+    likely(state) {
+      const ids: number[] = [];
+      for (let m = enter(state); m >= shortest; m--) {
+        const id = recent.mostLikely(contexts[m]!);
+        if (!ids.includes(id)) ids.push(id);
+      }
+      return ids;
     },
     forget: () => recent.forget(),
   };

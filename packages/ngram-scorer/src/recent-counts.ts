@@ -10,6 +10,8 @@ export interface RecentCounts {
   followers(node: number): number;
   /** Distinct ids seen after it. */
   kinds(node: number): number;
+  /** The id seen after it most often, of equals the latest; -1 where none was. */
+  mostLikely(node: number): number;
   /** Bytes held, always. */
   readonly bytes: number;
 }
@@ -31,6 +33,7 @@ export function createRecentCounts(longest: number, window: number): RecentCount
   const counts = new Int32Array(capacity);
   const followers = new Int32Array(capacity);
   const kinds = new Int32Array(capacity);
+  const best = new Int32Array(capacity).fill(-1);
   parents[ROOT] = 0;
   ids[ROOT] = -1;
   /** ends[m]: the n-gram of the last m ids. */
@@ -58,18 +61,20 @@ export function createRecentCounts(longest: number, window: number): RecentCount
       }
       counts[slot]!++;
       followers[node]!++;
+      if (best[node] === -1 || counts[slot]! >= counts[best[node]!]!) best[node] = slot;
       ends[m] = slot;
     }
   }
 
   function clear(): void {
     parents.fill(-1, 1);
+    best.fill(-1);
     for (const array of [counts, followers, kinds]) array.fill(0);
     depth = 0;
   }
 
   return {
-    bytes: 5 * 4 * capacity + history.byteLength,
+    bytes: 6 * 4 * capacity + history.byteLength,
     learn(id) {
       if (learnt === history.length) {
         history.copyWithin(0, window);
@@ -91,5 +96,6 @@ export function createRecentCounts(longest: number, window: number): RecentCount
     count: (node) => counts[node]!,
     followers: (node) => followers[node]!,
     kinds: (node) => kinds[node]!,
+    mostLikely: (node) => (best[node] === -1 ? -1 : ids[best[node]!]!),
   };
 }

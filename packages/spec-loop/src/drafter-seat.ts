@@ -61,7 +61,7 @@ export function createDrafterSeat(drafter: Drafter, timeoutMs: number): DrafterS
       const depth = Math.max(...depths(draft.tree));
       if (depth > request.length)
         throw invalid(drafter.name, `it is ${depth} deep and ${request.length} was asked for`);
-      for (const key of ["generatedLength", "searchMs"] as const) {
+      for (const key of ["generatedLength", "expectedAccepted", "searchMs"] as const) {
         const value = draft[key];
         if (value !== undefined && !(Number.isFinite(value) && value >= 0))
           throw invalid(drafter.name, `its ${key} is ${value}, not a number >= 0`);
