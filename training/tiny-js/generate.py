@@ -1,6 +1,6 @@
 """The target's own continuations: the drafter's and the 3-gram's training text.
 
-    python generate.py WORK --split train --minutes 10 --out text.npz [--dry 8] [--seed 1] [--batches N]
+    python generate.py WORK --split train --minutes 10 --out text.npz [--dry 12] [--seed 1] [--batches N]
 
 Every sequence is <|end|>, a prompt cut from the split at the start of a line, and 128 tokens that the target
 chooses: greedy, or with --dry N greedy under the DRY penalty of the library's sampler (multiplier 0.8, base 1.75,
