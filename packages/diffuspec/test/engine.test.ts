@@ -14,7 +14,7 @@ describe.skipIf(missingModel)(`the engine on the real pair${missingModel ? ` (sk
   afterAll(() => engine?.dispose());
 
   test("says what is loaded", () => {
-    expect(engine.info).toMatchObject({ precision: "int8", exactness: "exact", rowExact: true, drafter: "dlm" });
+    expect(engine.info).toMatchObject({ precision: "int8", exactness: "exact", rowExact: true, drafter: "hybrid" });
     expect(engine.info.files.length).toBeGreaterThan(5);
     expect(engine.info.drafters).toContain("dlm");
   });
