@@ -128,7 +128,7 @@ export function createCostAware(options: CostAwareOptions = {}): LengthControlle
     const won = 1 + accepted - cost(length) / cost(0);
     credit = Math.min(MOST_CREDIT, credit + won);
     slump = Math.min(0, slump + won);
-    if (slump < SLUMP * (1 - cost(length) / cost(0))) {
+    if (slump < SLUMP * Math.min(0, 1 - cost(length) / cost(0))) {
       acceptance.forget(LEFT_ROUNDS);
       slump = 0;
     }
