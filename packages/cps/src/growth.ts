@@ -25,6 +25,8 @@ interface Node<State> {
   readonly score: number;
   /** The same, decayed: what nodes are ranked by. */
   readonly rank: number;
+  /** No child of it can rank higher. */
+  readonly bound: number;
   /** The scorer's state after this token, once it was needed. */
   state?: State;
   /** The terms of Eq. 8 of its candidates, where they were asked for before it joined. */
@@ -47,29 +49,35 @@ export function createGrowth<State>(settings: GrowthSettings<State>, task: Task,
   const mixed = createMixedScores();
   let asynchronous = false;
   const nodes: Node<State>[] = [];
-  /** Nodes of the tree whose children are not listed yet. */
-  const waiting: number[] = [];
+  /** Indices of nodes of the tree whose children are not listed yet, the one with the best possible child first. */
+  const waiting = createHeap<number>((a, b) => {
+    const [one, other] = [nodes[a].bound, nodes[b].bound];
+    return one === other ? a < b : one > other;
+  });
+  /** By index: true once the children are listed. An asked node leaves `waiting` only when it comes to its top. */
+  const listed: boolean[] = [];
   /** What may join next. */
   const open = createHeap<Node<State>>(before);
   /** By position: no term of Eq. 8 is higher. */
   const ceiling = Float64Array.from({ length: depth }, (_, i) =>
     lambda > 0 ? lambda * highest(lattice.logProbs, lattice.offsets[i], lattice.offsets[i + 1]) : 0,
   );
-  // A weight that underflowed to 0 would make NaN of 0 * -Infinity.
-  const ranked = (rank: number, level: number, value: number) =>
-    rank + Math.max(decay ** level, Number.MIN_VALUE) * value;
-  const bound = ({ rank, depth: level }: Node<State>) => ranked(rank, level, ceiling[level]);
+  /** By position. A weight that underflowed to 0 would make NaN of 0 * -Infinity. */
+  const weight = Float64Array.from({ length: depth }, (_, i) => Math.max(decay ** i, Number.MIN_VALUE));
+  const boundOf = (rank: number, level: number) => (level < depth ? rank + weight[level] * ceiling[level] : rank);
   const grows = ({ token, depth: level, score }: Node<State>) =>
     level < depth && !(level > 0 && (eos.has(token) || score + ceiling[level] < floor));
 
   function child(parent: number, candidate: number, value: number): Node<State> {
-    const { depth: level, score, rank } = nodes[parent];
+    const { depth: level, score, rank: before } = nodes[parent];
     const token = lattice.tokens[lattice.offsets[level] + candidate];
-    return { token, parent, candidate, depth: level + 1, score: score + value, rank: ranked(rank, level, value) };
+    const rank = before + weight[level] * value;
+    return { token, parent, candidate, depth: level + 1, score: score + value, rank, bound: boundOf(rank, level + 1) };
   }
 
   /** Lists the children of a node from values[start ..], without the one that is in the tree already. */
   function list(parent: number, values: Float64Array, start: number, without = -1): void {
+    listed[parent] = true;
     const { depth: level } = nodes[parent];
     const width = lattice.offsets[level + 1] - lattice.offsets[level];
     for (let c = 0; c < width; c++) {
@@ -86,56 +94,58 @@ export function createGrowth<State>(settings: GrowthSettings<State>, task: Task,
     else waiting.push(nodes.length - 1);
   }
 
-  join({ token: root, parent: -1, candidate: 0, depth: 0, score: 0, rank: 0 });
+  join({ token: root, parent: -1, candidate: 0, depth: 0, score: 0, rank: 0, bound: boundOf(0, 0) });
 
   /** Of those waiting the one with the best possible child; of equals the first. -1 where none waits. */
   function mostUrgent(): number {
-    let best = -1;
-    for (let i = 0; i < waiting.length; i++)
-      if (best === -1 || bound(nodes[waiting[i]]) > bound(nodes[waiting[best]])) best = i;
-    return best;
+    while (waiting.size > 0 && listed[waiting.peek()]) waiting.pop();
+    return waiting.size > 0 ? waiting.peek() : -1;
   }
 
   /** True where `node` joins before any child that the node at `index` may have. */
   function precedes(node: Node<State>, index: number): boolean {
-    const most = bound(nodes[index]);
-    return node.rank > most || (node.rank === most && node.parent < index);
+    const { bound } = nodes[index];
+    return node.rank > bound || (node.rank === bound && node.parent < index);
   }
 
-  /** Those to ask about together: of one depth, the urgent one first. */
-  function company(urgent: Node<State>): Node<State>[] {
-    if (!asynchronous) return [urgent];
-    const here = (node: Node<State>) => node !== urgent && node.depth === urgent.depth;
-    const joined = waiting.map((index) => nodes[index]).filter(here);
-    const likely = open.items.filter((node) => here(node) && !node.values && grows(node)).sort(byOrder);
-    return [urgent, ...joined.sort(byOrder), ...likely].slice(0, batch);
+  /** Nodes to ask about together with the urgent one, of its depth: in the tree (their index is known), or likely to join. */
+  function company(urgent: number): { node: Node<State>; index: number }[] {
+    const first = { node: nodes[urgent], index: urgent };
+    if (!asynchronous) return [first];
+    const here = (node: Node<State>) => node.depth === first.node.depth;
+    const joined = waiting.items
+      .filter((index) => index !== urgent && !listed[index] && here(nodes[index]))
+      .map((index) => ({ node: nodes[index], index }));
+    const likely = open.items
+      .filter((node) => here(node) && !node.values && grows(node))
+      .map((node) => ({ node, index: -1 }));
+    return [first, ...joined.sort(byOrder), ...likely.sort(byOrder)].slice(0, batch);
   }
 
-  function* ask(urgent: Node<State>): Generator<unknown, void, unknown> {
+  function* ask(urgent: number): Generator<unknown, void, unknown> {
     const group = company(urgent);
+    const level = nodes[urgent].depth;
     if (lambda < 1)
-      for (const node of group) {
+      for (const { node } of group) {
         // By presence: a state may be undefined.
         if ("state" in node) continue;
         if (node.parent === -1) node.state = (yield scorer.begin(context)) as State;
         else node.state = scorer.advance(nodes[node.parent].state as State, node.token);
       }
-    const states = group.map((node) => node.state as State);
-    yield* mixed.fill(scorer, states, lattice, urgent.depth, lambda);
+    const states = group.map(({ node }) => node.state as State);
+    yield* mixed.fill(scorer, states, lattice, level, lambda);
     asynchronous ||= mixed.asynchronous;
-    const width = lattice.offsets[urgent.depth + 1] - lattice.offsets[urgent.depth];
-    for (const [i, node] of group.entries()) {
-      const at = waiting.findIndex((index) => nodes[index] === node);
-      if (at === -1) node.values = mixed.values.slice(i * width, (i + 1) * width);
-      else list(waiting.splice(at, 1)[0], mixed.values, i * width);
-    }
+    const width = lattice.offsets[level + 1] - lattice.offsets[level];
+    for (const [i, { node, index }] of group.entries())
+      if (index === -1) node.values = mixed.values.slice(i * width, (i + 1) * width);
+      else list(index, mixed.values, i * width);
   }
 
   return {
     /** Makes a path the trunk: its ids after the root's, and what the scorer said of its nodes. */
     plant(path: Int32Array, { rows, asynchronous: was }: Trace<State>): void {
       asynchronous = was;
-      waiting.length = 0;
+      waiting.clear();
       for (let i = 0; i < path.length; i++) {
         const row = rows[i];
         if (row) nodes[i].state = row.state;
@@ -155,10 +165,10 @@ export function createGrowth<State>(settings: GrowthSettings<State>, task: Task,
     /** Grows the tree to `most` nodes, the root not counted, or until nothing is left. */
     *fill(most: number): Generator<unknown, void, unknown> {
       while (nodes.length <= most) {
-        const at = mostUrgent();
-        if (at === -1 && open.size === 0) return;
-        if (at === -1 || (open.size > 0 && precedes(open.peek(), waiting[at]))) join(open.pop());
-        else yield* ask(nodes[waiting[at]]);
+        const urgent = mostUrgent();
+        if (urgent === -1 && open.size === 0) return;
+        if (urgent === -1 || (open.size > 0 && precedes(open.peek(), urgent))) join(open.pop());
+        else yield* ask(urgent);
       }
     },
 
@@ -174,7 +184,7 @@ export function createGrowth<State>(settings: GrowthSettings<State>, task: Task,
   };
 }
 
-const byOrder = <State>(a: Node<State>, b: Node<State>) => (before(a, b) ? -1 : 1);
+const byOrder = <State>(a: { node: Node<State> }, b: { node: Node<State> }) => (before(a.node, b.node) ? -1 : 1);
 
 const flat = <State>(nodes: readonly Node<State>[]): TokenTree => ({
   tokens: Int32Array.from(nodes, (node) => node.token),
