@@ -88,7 +88,9 @@ describe("the collapse to kMin", () => {
   it("comes from the zero start and from Lg following k: corrected averages stay at kMax instead", () => {
     // Lg / (1 - 2^-t) is 30 at once, La / (1 - 2^-t) is 7: no bonus, and clip(30) = 30 for ever.
     expect(trace({ averages: "corrected" }, [7, 7, 7, 7])).toEqual([30, 30, 30, 30]);
-    expect(trace({ averages: "corrected", kMin: 1 }, [8, 8, 8], { generatedLength: 8 })).toEqual([30, 18, 18]);
+    // Whatever rho: 8 in every round is 8 on average.
+    for (const rho of [0.25, 0.5, 1])
+      expect(trace({ averages: "corrected", rho, kMin: 1 }, [8, 8, 8], { generatedLength: 8 })).toEqual([30, 18, 18]);
   });
 });
 

@@ -80,7 +80,7 @@ describe("in a simulated world", () => {
           );
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 300, endOnFailure: true },
     );
   });
 
@@ -211,6 +211,17 @@ describe("single decisions", () => {
     const controller = createCostAware();
     play(controller, 10, 99, { ms: [0, 0] });
     expect(controller.next({ limit: 100 })).toBe(kMax);
+  });
+  it("stops where the estimates go on being wrong, and still looks again", () => {
+    // A loop that never drafts more than 8: 16 would pay, so the estimates say, and 8 costs eleven plain rounds for nine tokens.
+    const controller = createCostAware();
+    const lengths = play(controller, 1000, 99, { cut: 8, ms: [30, 3] });
+    const drafted = lengths.flatMap((k, i) => (k > 0 ? [i] : []));
+    expect(drafted.length).toBeLessThan(25);
+    expect(drafted.length).toBeGreaterThan(1000 / (maxWait + 1));
+    for (const [i, at] of drafted.slice(1).entries()) expect(at - drafted[i]).toBeLessThanOrEqual(maxWait + 1);
+    // Once drafts are cheap the next probes find out.
+    expect(play(controller, 600, 99, { ms: [1, 3] }).at(-1)).toBe(kMax);
   });
   it("one long pause in the first measurements does no lasting harm", () => {
     for (const at of [0, 1, 2, 3, 4]) {
