@@ -4,7 +4,8 @@ export interface Acceptance {
   add(length: number, accepted: number): void;
   /** A round without a draft: the past fades all the same. */
   fade(): void;
-  reset(): void;
+  /** Leaves the counts no more weight than that many rounds; the long memory of depth 1 stays. */
+  forget(rounds: number): void;
   /** out[k] = expected tokens a round of length k commits, the bonus included; [0..kMax]. Valid until the next call. */
   expected(): Float64Array;
 }
@@ -39,11 +40,12 @@ export function createAcceptance(kMax: number, keep: number, prior: number): Acc
       }
     },
     fade,
-    reset() {
-      reached.fill(0);
-      accepts.fill(0);
-      rounds = PRIOR_ROUNDS;
-      hits = prior * PRIOR_ROUNDS;
+    forget(rounds) {
+      const scale = rounds / Math.max(reached[1], rounds);
+      for (let d = 1; d <= kMax; d++) {
+        reached[d] *= scale;
+        accepts[d] *= scale;
+      }
     },
     expected() {
       committed[0] = 1;

@@ -2,6 +2,7 @@ import { isDiffuSpecError, type RoundObservation } from "@diffuspec/contracts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ADL_TINY_JS, type AdlOptions, createAdl, createFixedLength } from "./index.ts";
+import { randomFrom } from "./simulation.ts";
 
 const round = (length: number, accepted: number, rest: Partial<RoundObservation> = {}): RoundObservation => ({
   length,
@@ -53,15 +54,55 @@ describe("Eq. 9 to 11 by hand, with the paper's constants", () => {
   });
 });
 
+describe("the collapse to kMin", () => {
+  /** The same equations on paper: L_gen = k where no EOS comes; the trace of Lg, La and the next k, rho 1/2, delta 10. */
+  it("a hand-computed trace: 7 of every draft accepted, without an EOS", () => {
+    const table = [
+      // k_t, Lg_t, La_t, Lg + delta [La >= Lg] before the clip
+      { k: 30, lg: 15, la: 3.5, wanted: 15 },
+      { k: 20, lg: 17.5, la: 5.25, wanted: 17.5 },
+      { k: 20, lg: 18.75, la: 6.125, wanted: 18.75 },
+      { k: 20, lg: 19.375, la: 6.5625, wanted: 19.375 },
+    ];
+    let [lg, la] = [0, 0];
+    for (const row of table) {
+      [lg, la] = [lg / 2 + row.k / 2, la / 2 + 7 / 2];
+      expect([lg, la, lg + (la >= lg ? 10 : 0)]).toEqual([row.lg, row.la, row.wanted]);
+    }
+    expect(trace({}, [7, 7, 7, 7])).toEqual(table.map(({ k }) => k));
+  });
+  it("a drafter that is right in nine tokens of ten still gets kMin in nearly every round", () => {
+    const random = randomFrom(1);
+    const controller = createAdl();
+    controller.begin();
+    const lengths: number[] = [];
+    for (let t = 0; t < 1000; t++) {
+      const k = controller.next({ limit: 1000 });
+      let accepted = 0;
+      while (accepted < k && random() < 0.9) accepted++;
+      controller.observe(round(k, accepted));
+      lengths.push(k);
+    }
+    expect(lengths.filter((k) => k === 20).length).toBeGreaterThan(950);
+  });
+  it("comes from the zero start and from Lg following k: corrected averages stay at kMax instead", () => {
+    // Lg / (1 - 2^-t) is 30 at once, La / (1 - 2^-t) is 7: no bonus, and clip(30) = 30 for ever.
+    expect(trace({ averages: "corrected" }, [7, 7, 7, 7])).toEqual([30, 30, 30, 30]);
+    // Whatever rho: 8 in every round is 8 on average.
+    for (const rho of [0.25, 0.5, 1])
+      expect(trace({ averages: "corrected", rho, kMin: 1 }, [8, 8, 8], { generatedLength: 8 })).toEqual([30, 18, 18]);
+  });
+});
+
 describe("details", () => {
   it("floors k", () => {
     // Lg = 6.5 gives 6; with accepted 13 the bonus of 0.7 makes it 7.2, and 7.
     expect(trace({ kMin: 1, kMax: 16, delta: 0 }, [0, 0], { generatedLength: 13 })).toEqual([16, 6]);
     expect(trace({ kMin: 1, kMax: 16, delta: 0.7 }, [13, 13], { generatedLength: 13 })).toEqual([16, 7]);
   });
-  it("the tiny-js preset moves between 6 and 16", () => {
-    expect(trace(ADL_TINY_JS, [3, 3, 3])).toEqual([8, 5, 5]);
-    expect(trace(ADL_TINY_JS, ["all", "all", "all", "all", "all"])).toEqual([8, 6, 7, 8, 8]);
+  it("the tiny-js preset moves between 8 and 10", () => {
+    expect(trace(ADL_TINY_JS, [3, 3, 3])).toEqual([10, 8, 8]);
+    expect(trace(ADL_TINY_JS, ["all", "all", "all", "all", "all"])).toEqual([10, 8, 8, 9, 10]);
   });
   it("counts a round that the loop cut with its real length, and ignores one without a draft", () => {
     const controller = createAdl({ kMin: 1 });
@@ -122,6 +163,7 @@ describe("bad input", () => {
   it.each<[string, object]>([
     ["rho 0", { rho: 0 }],
     ["rho above 1", { rho: 1.01 }],
+    ["other averages", { averages: "none" }],
     ["a negative delta", { delta: -1 }],
     ["delta NaN", { delta: Number.NaN }],
     ["kMin 0", { kMin: 0 }],

@@ -12,3 +12,11 @@
 export { ADL_PAPER, ADL_TINY_JS, type AdlOptions, createAdl } from "./adl.ts";
 export { COST_AWARE_DEFAULTS, type CostAwareOptions, createCostAware } from "./cost-aware.ts";
 export { createFixedLength } from "./fixed-length.ts";
+export {
+  createLengthTable,
+  type LengthRow,
+  type LengthTable,
+  type OnRound,
+  type RoundLog,
+  withRoundLog,
+} from "./round-log.ts";

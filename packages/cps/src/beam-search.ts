@@ -1,9 +1,8 @@
-import { type CausalScorer, chain, type PathSearch, type SearchRequest, type SearchResult } from "@diffuspec/contracts";
+import { chain, type PathSearch, type SearchRequest, type SearchResult } from "@diffuspec/contracts";
 import { drive } from "./drive.ts";
-import { createHeap } from "./heap.ts";
-import { createMixedScores } from "./mixed-scores.ts";
 import { bad, checkNames, checkScoreOptions, type ScoreOptions } from "./options.ts";
-import { readRequest, violated } from "./request.ts";
+import { readRequest } from "./request.ts";
+import { createWorkspace, MAX_PATHS, type Workspace } from "./workspace.ts";
 
 export interface BeamOptions<State = unknown> extends ScoreOptions<State> {
   /** B: most live paths. Infinity searches every path: exact, and only for small lattices. Default 3. */
@@ -26,9 +25,6 @@ export const BEAM_DEFAULTS = {
 /** The paper's constants with its plain sum. */
 export const BEAM_PAPER = { ...BEAM_DEFAULTS, scoring: "paper" } as const satisfies Omit<BeamOptions, "scorer">;
 
-/** An unbounded beam gives up here rather than fill the memory. */
-const MAX_PATHS = 2 ** 18;
-
 /**
  * Causal-consistency path search (Eq. 8): the chain that maximises
  * S = sum over i of lambda * ln q(token i) + (1 - lambda) * ln p(token i | context, tokens before i),
@@ -45,6 +41,22 @@ const MAX_PATHS = 2 ** 18;
  * and an unbounded beam that grows past 2^18 paths
  */
 export function createBeamSearch<State>(options: BeamOptions<State>): PathSearch {
+  const steps = beamSteps(options);
+  return { name: "cps", search: (request) => drive(steps(request)) };
+}
+
+/** What the scorer said along the path that was found, for a search that goes on from there. */
+export interface Trace<State> {
+  /** True where the scorer answered with a promise. */
+  asynchronous: boolean;
+  /** Entry i belongs to the path's node at depth i, the root's first: its state and the terms of Eq. 8 of its candidates. */
+  rows: { readonly state: State; readonly values: Float64Array }[];
+}
+
+/** The beam search as a generator that yields whatever may be a promise; it fills `trace` where one is given. */
+export function beamSteps<State>(
+  options: BeamOptions<State>,
+): (request: SearchRequest, trace?: Trace<State>) => Generator<unknown, SearchResult, unknown> {
   const { scorer, lambda, beam, scoring, eosIds, cut } = { ...BEAM_DEFAULTS, ...options };
   checkNames(options, ["scorer", ...Object.keys(BEAM_DEFAULTS)]);
   checkScoreOptions({ scorer, lambda, eosIds, cut });
@@ -56,8 +68,9 @@ export function createBeamSearch<State>(options: BeamOptions<State>): PathSearch
   const worth = (score: number, length: number) => (scoring === "paper" ? score : score / length);
   let idle: Workspace<State> | undefined;
 
-  function* steps(request: SearchRequest): Generator<unknown, SearchResult, unknown> {
+  return function* steps(request, trace) {
     const { lattice, depth, root } = readRequest(request);
+    const seen: Seen<State>[] = [];
     if (depth === 0) return { tree: chain(root, []), score: 0 };
     const work = idle ?? createWorkspace<State>();
     idle = undefined;
@@ -70,6 +83,7 @@ export function createBeamSearch<State>(options: BeamOptions<State>): PathSearch
         const width = lattice.offsets[position + 1] - first;
         const last = position === depth - 1;
         yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
+        if (trace) seen.push(remember(work, width));
         const ended = work.select(width, beam, last ? undefined : (c) => eos.has(lattice.tokens[first + c]));
         const enough = position === 0 ? Number.NEGATIVE_INFINITY : floor;
         if (ended !== -1 && work.mixed.values[ended] >= enough) {
@@ -93,98 +107,39 @@ export function createBeamSearch<State>(options: BeamOptions<State>): PathSearch
         worth(work.total[finished], work.length(finished)) > worth(work.total[best], work.length(best))
       )
         best = finished;
+      if (trace) {
+        trace.asynchronous = work.mixed.asynchronous;
+        trace.rows = rowsOf(seen, [-1, ...work.nodes(best)]);
+      }
       return { tree: chain(root, work.path(best)), score: work.total[best] };
     } finally {
       idle = work;
     }
-  }
-
-  return { name: "cps", search: (request) => drive(steps(request)) };
+  };
 }
 
-type Workspace<State> = ReturnType<typeof createWorkspace<State>>;
+/** One position as the beam saw it: its live paths, their states, and [live, width] terms of Eq. 8. */
+interface Seen<State> {
+  readonly live: readonly number[];
+  readonly states: readonly State[];
+  readonly values: Float64Array;
+  readonly width: number;
+}
 
-/** The memory of one search at a time: paths as parent pointers, the live ones best first. A cell is (live path, candidate). */
-function createWorkspace<State>() {
-  const mixed = createMixedScores();
-  const token: number[] = [];
-  const parent: number[] = [];
-  const total: number[] = [];
-  let live: number[] = [];
-  let nextLive: number[] = [];
-  let states: State[] = [];
-  let nextStates: State[] = [];
-  let width = 1;
-  const better = (a: number, b: number) => {
-    if (mixed.values[a] !== mixed.values[b]) return mixed.values[a] > mixed.values[b];
-    const rank = (a % width) - (b % width);
-    return rank === 0 ? a < b : rank < 0;
-  };
-  /** The worst kept cell is on top. */
-  const kept = createHeap<number>((a, b) => better(b, a));
-  const cells: number[] = [];
+const remember = <State>({ live, states, mixed }: Workspace<State>, width: number): Seen<State> => ({
+  live: live.slice(),
+  states: states.slice(),
+  values: mixed.values.slice(0, live.length * width),
+  width,
+});
 
-  return {
-    mixed,
-    total,
-    get live() {
-      return live;
-    },
-    get states() {
-      return states;
-    },
-    begin(state: State) {
-      token.length = parent.length = total.length = 0;
-      live = [-1];
-      states = [state];
-    },
-    /** Keeps the best `beam` cells that are not `ending`; returns the best ending one, or -1. */
-    select(positionWidth: number, beam: number, ending?: (candidate: number) => boolean): number {
-      width = positionWidth;
-      kept.clear();
-      let bestEnding = -1;
-      for (let cell = 0; cell < live.length * width; cell++) {
-        const from = live[(cell / width) | 0];
-        if (from !== -1) mixed.values[cell] += total[from];
-        if (ending?.(cell % width)) {
-          if (bestEnding === -1 || better(cell, bestEnding)) bestEnding = cell;
-        } else if (kept.size < beam) {
-          if (kept.size === MAX_PATHS) throw violated(`the unbounded beam holds more than ${MAX_PATHS} paths`);
-          kept.push(cell);
-        } else if (better(cell, kept.peek())) {
-          kept.pop();
-          kept.push(cell);
-        }
-      }
-      return bestEnding;
-    },
-    /** Makes a cell of the position at hand a path of its own. */
-    addNode(cell: number, id: number): number {
-      parent.push(live[(cell / width) | 0]);
-      total.push(mixed.values[cell]);
-      return token.push(id) - 1;
-    },
-    /** The kept cells become the live paths; their states are computed where a scorer is given. */
-    advance(scorer: CausalScorer<State> | undefined, id: (candidate: number) => number) {
-      cells.length = nextLive.length = nextStates.length = 0;
-      while (kept.size > 0) cells.push(kept.pop());
-      for (const cell of cells.reverse()) {
-        const next = id(cell % width);
-        const state = states[(cell / width) | 0];
-        nextStates.push(scorer ? scorer.advance(state, next) : state);
-        nextLive.push(this.addNode(cell, next));
-      }
-      [live, nextLive, states, nextStates] = [nextLive, live, nextStates, states];
-    },
-    length(node: number): number {
-      let length = 0;
-      for (let at = node; at !== -1; at = parent[at]) length++;
-      return length;
-    },
-    path(node: number): number[] {
-      const ids: number[] = [];
-      for (let at = node; at !== -1; at = parent[at]) ids.push(token[at]);
-      return ids.reverse();
-    },
-  };
+/** The rows of the path's own nodes. Its last node was asked about only where the search went on beyond it. */
+function rowsOf<State>(seen: readonly Seen<State>[], path: readonly number[]): Trace<State>["rows"] {
+  const rows: Trace<State>["rows"] = [];
+  for (const [i, { live, states, values, width }] of seen.entries()) {
+    const at = i < path.length ? live.indexOf(path[i]) : -1;
+    if (at === -1) break;
+    rows.push({ state: states[at], values: values.subarray(at * width, (at + 1) * width) });
+  }
+  return rows;
 }

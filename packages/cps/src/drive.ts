@@ -17,5 +17,5 @@ async function wait<T>(steps: Generator<unknown, T, unknown>, first: unknown): P
   return step.value;
 }
 
-const isThenable = (value: unknown): boolean =>
+export const isThenable = (value: unknown): boolean =>
   typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";

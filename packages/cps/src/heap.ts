@@ -1,6 +1,8 @@
 /** A binary heap; `before(a, b)` says that a comes out first. */
 export interface Heap<T> {
   readonly size: number;
+  /** All of it, in no order that means anything. */
+  readonly items: readonly T[];
   peek(): T;
   push(item: T): void;
   pop(): T;
@@ -18,6 +20,7 @@ export function createHeap<T>(before: (a: T, b: T) => boolean): Heap<T> {
     get size() {
       return items.length;
     },
+    items,
     peek: () => items[0],
     push(item) {
       items.push(item);

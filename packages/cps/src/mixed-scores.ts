@@ -1,10 +1,13 @@
 import type { CausalScorer, Lattice } from "@diffuspec/contracts";
+import { isThenable } from "./drive.ts";
 import { violated } from "./request.ts";
 
 /** The terms of Eq. 8 for every (state, candidate) of one position. */
 export interface MixedScores {
   /** [states, candidates] of the last call; longer, and replaced when it must grow. */
   readonly values: Float64Array;
+  /** True once the scorer has answered with a promise. */
+  readonly asynchronous: boolean;
   /** values[s, c] = lambda * ln q(c) + (1 - lambda) * ln p(c | s). Yields what the scorer returns: perhaps a promise. */
   fill<State>(
     scorer: CausalScorer<State>,
@@ -15,12 +18,19 @@ export interface MixedScores {
   ): Generator<unknown, void, unknown>;
 }
 
+/** A log-probability of a model in half precision may stand above 0 by this much. */
+const ROUNDING = 0.05;
+
 /** Owns the one buffer of a search; it grows to the largest position seen. */
 export function createMixedScores(): MixedScores {
   let values = new Float64Array(64);
+  let asynchronous = false;
   return {
     get values() {
       return values;
+    },
+    get asynchronous() {
+      return asynchronous;
     },
     *fill(scorer, states, lattice, position, lambda) {
       const first = lattice.offsets[position];
@@ -30,14 +40,16 @@ export function createMixedScores(): MixedScores {
       if (lambda < 1) {
         // What a scorer forgets to write must not be left over from another position.
         values.fill(Number.NaN, 0, cells);
-        yield scorer.score(states, lattice.tokens.subarray(first, first + count), values);
+        const answer = scorer.score(states, lattice.tokens.subarray(first, first + count), values);
+        asynchronous = isThenable(answer);
+        if (asynchronous) yield answer;
       } else values.fill(0, 0, cells);
       for (let cell = 0; cell < cells; cell++) {
         const logP = values[cell];
-        if (!(logP < Number.POSITIVE_INFINITY))
+        if (!(logP <= ROUNDING))
           throw violated(`the scorer "${scorer.name}" gave ${logP} where a log-probability should be`);
-        // A weight of 0 drops its term: 0 * -Infinity would be NaN.
-        const causal = lambda < 1 ? (1 - lambda) * logP : 0;
+        // No term is above 0: the tree search relies on it. A weight of 0 drops its term: 0 * -Infinity would be NaN.
+        const causal = lambda < 1 ? (1 - lambda) * Math.min(0, logP) : 0;
         values[cell] = lambda > 0 ? causal + lambda * lattice.logProbs[first + (cell % count)] : causal;
       }
     },

@@ -1,7 +1,7 @@
 import { depths, type SearchResult, trunkLength, validateTree } from "@diffuspec/contracts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hashScorer, later, latticeOf, lattices } from "./fixtures.ts";
+import { allPaths, hashScorer, later, latticeOf, lattices } from "./fixtures.ts";
 import { createBeamSearch, createTreeSearch, type TreeOptions } from "./index.ts";
 
 const context = Int32Array.of(11, 12);
@@ -96,6 +96,36 @@ describe("the tree", () => {
     );
   });
 
+  it("is closed under prefixes: every node's path but its last id is a node, and parents stand before children", () => {
+    fc.assert(
+      fc.property(options, fc.constantFrom(1, 0.6), ({ lattice, seed, eosIds, nodes }, decay) => {
+        for (const trunk of ["beam", "best-first"] as const) {
+          const all = paths(run({ scorer: hashScorer(seed), eosIds, trunk, decay }, { lattice, context, nodes }));
+          for (const [i, path] of all.entries()) {
+            const prefix = path.slice(0, path.lastIndexOf(" "));
+            if (prefix !== "") expect(all.slice(0, i)).toContain(prefix);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("with room for everything holds the best path of all as its trunk", () => {
+    fc.assert(
+      fc.property(lattices(4, 3), fc.integer(), (lattice, seed) => {
+        const scorer = hashScorer(seed);
+        const all = allPaths(lattice, scorer, context, { lambda: 0.5, eosIds: [] });
+        const best = all.reduce((a, b) => (b.score > a.score ? b : a));
+        const result = run({ scorer, beam: Number.POSITIVE_INFINITY }, { lattice, context, nodes: 1000 });
+        const trunk = [...result.tree.tokens.subarray(1, trunkLength(result.tree))];
+        expect(result.score).toBeCloseTo(best.score, 9);
+        expect(all.find((one) => one.tokens.join() === trunk.join())?.score).toBeCloseTo(best.score, 9);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("gets deeper where depth counts less", () => {
     const row = [
       [1, -0.9],
@@ -138,6 +168,9 @@ describe("the tree", () => {
     { decay: 1.1 },
     { trunk: "root" },
     { beam: 0 },
+    { batch: 0 },
+    { batch: 1.5 },
+    { batch: 1024 },
     { nodes: 3 },
   ])("refuses %o", (bad) => {
     expect(() => createTreeSearch({ scorer: hashScorer(1), ...bad } as TreeOptions)).toThrow(

@@ -221,6 +221,7 @@ describe("bad input", () => {
     ["coupling", { coupling: Number.NaN }],
     ["maxCandidates", { lattice: { maxCandidates: 9 } }],
     ["tau", { lattice: { tau: 0 } }],
+    ["temperatures", { lattice: { temperatures: [0] } }],
     ["precision", { precision: "int4" }],
     ["precision", { precision: "toString" }],
     ["search", { search: {} }],

@@ -29,8 +29,11 @@ export interface DlmDrafterOptions {
   readonly precision?: string;
   /** Threads of one operator. */
   readonly threads?: number;
-  /** Eq. 7; maxCandidates may not exceed the manifest's `top`. The mask id is struck. */
-  readonly lattice?: Pick<LatticeOptions, "tau" | "maxCandidates" | "keepEos" | "stopAt" | "targetVocabularySize">;
+  /** Eq. 7; maxCandidates may not exceed the manifest's `top`. The mask id is struck. Temperatures act on greedy drafts only. */
+  readonly lattice?: Pick<
+    LatticeOptions,
+    "tau" | "maxCandidates" | "keepEos" | "stopAt" | "targetVocabularySize" | "temperatures"
+  >;
   /** Ids that end a text; default the manifest's. */
   readonly eosIds?: readonly number[];
   /** S of Eq. 5: passes per draft. */

@@ -324,4 +324,5 @@ const LATTICE = {
   targetVocabularySize: 40,
   keepEos: true,
   stopAt: "argmax",
+  temperatures: [],
 } as const;

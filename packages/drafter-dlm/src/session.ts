@@ -43,8 +43,8 @@ export interface SessionParts {
 export function createSession(parts: SessionParts): DrafterSession {
   const { forward, taps, manifest, search, steps, minMasks, maxLength, coupling } = parts;
   const builder = createLatticeBuilder(parts.lattice);
-  /** For coupled tables, which are already cut by tau. */
-  const coupledBuilder = createLatticeBuilder({ ...parts.lattice, tau: 1, keepEos: false });
+  /** For coupled tables, which are already cut by tau and hold the noise as well: nobody fitted temperatures to those. */
+  const coupledBuilder = createLatticeBuilder({ ...parts.lattice, tau: 1, keepEos: false, temperatures: [] });
   let known = new Int32Array(0);
   let length = 0;
   let sampler: Sampler | undefined;

@@ -1,6 +1,7 @@
 import { DiffuSpecError, type Lattice } from "@diffuspec/contracts";
 import { idSet, type LatticeOptions, latticeOptions } from "./options.ts";
 import { badRow, insert, rankedRow, rankLogits } from "./ranked-row.ts";
+import { temper } from "./temperature.ts";
 
 /** The best M entries of every position, as a graph gives them. */
 export interface TopM {
@@ -12,7 +13,10 @@ export interface TopM {
   readonly logSumExp: Float32Array;
 }
 
-/** Every method fills and returns the same lattice: it is valid until the next call. {@link copyLattice} keeps one. */
+/**
+ * Every method fills and returns the same lattice, whose arrays are the builder's own: it is valid until the next call of any
+ * method. A search that is still under way then would read the wrong round. {@link copyLattice} keeps one.
+ */
 export interface LatticeBuilder {
   /**
    * From a table of the best M. Struck ids are skipped; their mass stays in logSumExp unless the graph took it out.
@@ -39,6 +43,19 @@ export interface LatticeBuilder {
 /** Half-precision graphs round ln sum exp and the top logit apart by this much. */
 const ROUNDING = 0.05;
 
+interface Input {
+  ids: Int32Array;
+  /** Logits or log-probabilities, [depth, width]. */
+  values: Float32Array;
+  logSumExp: Float32Array;
+  width: number;
+  /** Ids of a full table that the target knows. */
+  known: number;
+}
+
+const NO_IDS = new Int32Array(0);
+const NO_VALUES = new Float32Array(0);
+
 /**
  * Eq. 7: M_i = min{ m <= M_max : the m most probable tokens of position i reach tau }, M_max where they do not.
  * Owns its buffers, which grow to the largest lattice seen; after that a round allocates nothing.
@@ -46,10 +63,13 @@ const ROUNDING = 0.05;
  * @throws ERR_OPTION
  */
 export function createLatticeBuilder(options: LatticeOptions = {}): LatticeBuilder {
-  const { tau, maxCandidates, eosIds, struckIds, targetVocabularySize, keepEos, stopAt } = latticeOptions(options);
+  const { tau, maxCandidates, eosIds, struckIds, targetVocabularySize, keepEos, stopAt, temperatures } =
+    latticeOptions(options);
   const struck = idSet(struckIds);
   const eos = idSet(eosIds);
   const isEos = (id: number) => id < eos.length && eos[id] === 1;
+  const temperatureOf = (position: number) =>
+    temperatures.length === 0 ? 1 : temperatures[Math.min(position, temperatures.length - 1)];
   const row = rankedRow(maxCandidates);
   const lattice = {
     depth: 0,
@@ -60,10 +80,15 @@ export function createLatticeBuilder(options: LatticeOptions = {}): LatticeBuild
   };
   /** True once the lattice has its last position; generatedLength may still be looked for. */
   let stopped = false;
+  /** The input of the call under way, here rather than in closures so that a call makes none. */
+  const input: Input = { ids: NO_IDS, values: NO_VALUES, logSumExp: NO_VALUES, width: 0, known: 0 };
 
   /** Adds one position from the ranked row. */
   function append(logSumExp: number): void {
     const start = lattice.offsets[lattice.depth];
+    const temperature = temperatureOf(lattice.depth);
+    if (temperature !== 1) temper(row, logSumExp, temperature);
+    const total = temperature === 1 ? logSumExp : 0;
     let kept = 0;
     let mass = 0;
     let sawEos = false;
@@ -72,7 +97,7 @@ export function createLatticeBuilder(options: LatticeOptions = {}): LatticeBuild
       const end = isEos(row.ids[rank]);
       if (!inMass && !(keepEos && end && !sawEos)) continue;
       // Rounding must not make a probability above 1.
-      const logProb = Math.min(0, row.values[rank] - logSumExp);
+      const logProb = Math.min(0, row.values[rank] - total);
       if (inMass) mass += Math.exp(logProb);
       lattice.tokens[start + kept] = row.ids[rank];
       lattice.logProbs[start + kept++] = logProb;
@@ -88,13 +113,18 @@ export function createLatticeBuilder(options: LatticeOptions = {}): LatticeBuild
     lattice.depth = 0;
     lattice.generatedLength = depth;
     stopped = false;
-    for (let position = 0; position < depth; position++) {
-      const logSumExp = rank(position);
-      const endsHere = row.count === 0 || isEos(row.ids[0]);
-      if (row.count > 0 && !stopped) append(logSumExp);
-      if (!endsHere) continue;
-      lattice.generatedLength = position;
-      break;
+    try {
+      for (let position = 0; position < depth; position++) {
+        const logSumExp = rank(position);
+        const endsHere = row.count === 0 || isEos(row.ids[0]);
+        if (row.count > 0 && !stopped) append(logSumExp);
+        if (!endsHere) continue;
+        lattice.generatedLength = position;
+        break;
+      }
+    } finally {
+      input.ids = NO_IDS;
+      input.values = input.logSumExp = NO_VALUES;
     }
     return lattice;
   }
@@ -106,47 +136,64 @@ export function createLatticeBuilder(options: LatticeOptions = {}): LatticeBuild
     lattice.logProbs = new Float32Array(depth * maxCandidates);
   }
 
+  function rankTable(position: number): number {
+    const { ids, values, logSumExp, width } = input;
+    row.count = 0;
+    let previous = Number.POSITIVE_INFINITY;
+    for (let cell = position * width; cell < (position + 1) * width; cell++) {
+      const value = values[cell];
+      if (!(value <= previous) || value === Number.POSITIVE_INFINITY)
+        throw badRow(`logit ${value} stands after ${previous} in a row that should be best first`, position);
+      previous = value;
+      if (value === Number.NEGATIVE_INFINITY) continue;
+      const id = ids[cell];
+      if (id < 0) throw badRow(`${id} is no token id`, position);
+      if (id < targetVocabularySize && !(id < struck.length && struck[id] === 1)) insert(row, id, value);
+    }
+    const total = logSumExp[position];
+    if (row.count > 0 && !(total >= values[position * width] - ROUNDING && total < Number.POSITIVE_INFINITY))
+      throw badRow(`logSumExp ${total} is less than the largest logit, or no number`, position);
+    return total;
+  }
+
+  const rankFull = (position: number) =>
+    rankLogits(row, input.values, position * input.width, input.known, struck, position);
+
+  function rankLogProbs(position: number): number {
+    rankFull(position);
+    if (row.values[0] > ROUNDING) throw badRow(`${row.values[0]} is no log-probability`, position);
+    return 0;
+  }
+
+  /** Takes a full table as the input. */
+  function takeFull(name: string, values: Float32Array, depth: number, width: number): void {
+    const cells = cellCount(depth, width);
+    if (values.length < cells) throw malformed(`${name} ${values.length}`, depth, width);
+    input.values = values;
+    input.width = width;
+    input.known = Math.min(width, targetVocabularySize);
+  }
+
   return {
     fromTopM({ ids, logits, logSumExp }, depth, m) {
       const cells = cellCount(depth, m);
       if (ids.length < cells || logits.length < cells || logSumExp.length < depth)
         throw malformed(`ids ${ids.length}, logits ${logits.length} and logSumExp ${logSumExp.length}`, depth, m);
-      return build(depth, (position) => {
-        row.count = 0;
-        let previous = Number.POSITIVE_INFINITY;
-        for (let cell = position * m; cell < (position + 1) * m; cell++) {
-          const value = logits[cell];
-          if (!(value <= previous) || value === Number.POSITIVE_INFINITY)
-            throw badRow(`logit ${value} stands after ${previous} in a row that should be best first`, position);
-          previous = value;
-          if (value === Number.NEGATIVE_INFINITY) continue;
-          const id = ids[cell];
-          if (id < 0) throw badRow(`${id} is no token id`, position);
-          if (id < targetVocabularySize && !(id < struck.length && struck[id] === 1)) insert(row, id, value);
-        }
-        const total = logSumExp[position];
-        if (row.count > 0 && !(total >= logits[position * m] - ROUNDING && total < Number.POSITIVE_INFINITY))
-          throw badRow(`logSumExp ${total} is less than the largest logit, or no number`, position);
-        return total;
-      });
+      input.ids = ids;
+      input.values = logits;
+      input.logSumExp = logSumExp;
+      input.width = m;
+      return build(depth, rankTable);
     },
 
     fromLogits(logits, depth, vocabularySize) {
-      const cells = cellCount(depth, vocabularySize);
-      if (logits.length < cells) throw malformed(`logits ${logits.length}`, depth, vocabularySize);
-      const known = Math.min(vocabularySize, targetVocabularySize);
-      return build(depth, (position) => rankLogits(row, logits, position * vocabularySize, known, struck, position));
+      takeFull("logits", logits, depth, vocabularySize);
+      return build(depth, rankFull);
     },
 
     fromLogProbs(logProbs, depth, vocabularySize) {
-      const cells = cellCount(depth, vocabularySize);
-      if (logProbs.length < cells) throw malformed(`logProbs ${logProbs.length}`, depth, vocabularySize);
-      const known = Math.min(vocabularySize, targetVocabularySize);
-      return build(depth, (position) => {
-        rankLogits(row, logProbs, position * vocabularySize, known, struck, position);
-        if (row.values[0] > ROUNDING) throw badRow(`${row.values[0]} is no log-probability`, position);
-        return 0;
-      });
+      takeFull("logProbs", logProbs, depth, vocabularySize);
+      return build(depth, rankLogProbs);
     },
   };
 }

@@ -9,4 +9,13 @@
  * lattice.tokens.subarray(lattice.offsets[0], lattice.offsets[1]); // Int32Array [1, 2, 0]
  */
 export { copyLattice, createLatticeBuilder, type LatticeBuilder, type TopM } from "./builder.ts";
+export {
+  type CalibratedPosition,
+  type Calibration,
+  type CalibrationRow,
+  calibrationRows,
+  FIT_DEFAULTS,
+  type FitOptions,
+  fitTemperatures,
+} from "./calibration.ts";
 export { LATTICE_DEFAULTS, LATTICE_PAPER, type LatticeOptions } from "./options.ts";

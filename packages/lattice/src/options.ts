@@ -22,6 +22,11 @@ export interface LatticeOptions {
    * "candidate": at the first position with an EOS among its candidates before `keepEos` adds one.
    */
   readonly stopAt?: "argmax" | "candidate";
+  /**
+   * Calibration temperature of every position, from fitTemperatures(); later positions take the last one. Empty: none. They
+   * act among the best `maxCandidates` of a position and "any other token", before tau.
+   */
+  readonly temperatures?: readonly number[];
 }
 
 /** The paper's constants with our EOS rule: a merely possible EOS is a candidate and does not end the lattice. */
@@ -33,6 +38,7 @@ export const LATTICE_DEFAULTS: Required<LatticeOptions> = {
   targetVocabularySize: 2 ** 24,
   keepEos: true,
   stopAt: "argmax",
+  temperatures: [],
 };
 
 /**
@@ -68,6 +74,10 @@ export function latticeOptions(options: LatticeOptions): Required<LatticeOptions
   if (typeof all.keepEos !== "boolean") throw refuse("keepEos", all.keepEos, "it is true or false");
   if (all.stopAt !== "argmax" && all.stopAt !== "candidate")
     throw refuse("stopAt", all.stopAt, 'it is "argmax" or "candidate"');
+  if (!Array.isArray(all.temperatures))
+    throw refuse("temperatures", all.temperatures, "it is an array of temperatures");
+  for (const t of all.temperatures)
+    if (!(t >= 0.01 && t <= 100)) throw refuse("temperatures", t, "a temperature is a number in 0.01..100");
   const struck = all.eosIds.find((id) => all.struckIds.includes(id) || id >= all.targetVocabularySize);
   if (struck !== undefined) throw refuse("eosIds", struck, "that id is struck, so it could never end a lattice");
   return all;
