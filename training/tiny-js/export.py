@@ -1,6 +1,6 @@
 """Exports a trained pair as a model directory.
 
-    python export.py WORK OUT [--target target.pt] [--drafter drafter.pt] [--ngram 3gram.bin] [--name diffuspec/tiny-js]
+    python export.py WORK OUT [--target target.pt] [--drafter drafter.pt] [--ngram ngram.bin] [--name diffuspec/tiny-js]
 """
 import argparse, hashlib, json, pathlib, shutil
 import torch
@@ -12,7 +12,7 @@ CONTEXT, POSITIONS, TOP, MASK, END = 512, 640, 16, 1, 0
 a = argparse.ArgumentParser()
 a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path)
 a.add_argument("--target", default="target.pt"); a.add_argument("--drafter", default="drafter.pt")
-a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="3gram.bin"); a.add_argument("--name", default="diffuspec/tiny-js")
+a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="ngram.bin"); a.add_argument("--name", default="diffuspec/tiny-js")
 a = a.parse_args()
 a.out.mkdir(parents=True, exist_ok=True)
 shape = {"vocabularySize": VOCABULARY, "width": WIDTH, "heads": HEADS, "kvHeads": KV_HEADS, "headDim": HEAD_DIM, "hidden": HIDDEN,
@@ -36,7 +36,7 @@ def write(weights, layers, precision, file, bias, positions, head, taps, reads=0
 
 
 manifest = {"format": 1, "name": a.name, "licence": "MIT", "tokenizer": "tokenizer.json", "threads": 1,
-            "draft": {"lattice": {"tau": 0.95}, "search": {"lambda": 0.65, "cut": 0.1}},
+            "draft": {"lattice": {"tau": 0.95}, "search": {"lambda": 0.4, "beam": 2, "cut": 0.01}, "ngram": {"cut": 0.1, "least": 1}},
             "generation": {"dryMultiplier": 0.8, "dryBase": 1.75, "dryAllowedLength": 12}}
 state, layers = load(a.target)
 weights = Weights(a.out / "target.bin"); store(weights, state, layers)
@@ -53,7 +53,7 @@ manifest["drafter"] = {**shape, "layers": layers, "parameters": count(state), "c
 weights.file.close()
 shutil.copy(a.work / "tokenizer.json", a.out)
 if (a.work / a.ngram).exists():
-    shutil.copy(a.work / a.ngram, a.out / "3gram.bin"); manifest["ngram"] = "3gram.bin"
+    shutil.copy(a.work / a.ngram, a.out / "ngram.bin"); manifest["ngram"] = "ngram.bin"
 files = sorted(p for p in a.out.iterdir() if p.name not in ("manifest.json", "LICENSE") and p.suffix != ".md")
 manifest["files"] = {p.name: {"bytes": p.stat().st_size, "sha256": hashlib.sha256(p.read_bytes()).hexdigest()} for p in files}
 (a.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""The target's own continuations: the drafter's and the 3-gram's training text.
+"""The target's own continuations: the drafter's and the n-gram's training text.
 
     python generate.py WORK --split train --minutes 10 --out text.npz [--dry 12] [--seed 1] [--batches N]
 

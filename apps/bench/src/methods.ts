@@ -35,15 +35,16 @@ const SESSIONS = {
   idsOnly: { drafter: "dlm", engine: { taps: false } },
   /** The best-first tree in the place of the beam. */
   tree: { drafter: "dlm", engine: { search: "tree" } },
-  diffuspec: { drafter: "dlm" },
-  /** The 3-gram's draft where it is confident, DiffuSpec's elsewhere. */
-  hybrid: { drafter: "hybrid" },
+  /** The diffusion model drafts every round. */
+  everyRound: { drafter: "dlm" },
+  /** The facade's default: where the n-gram is sure of its own continuation the diffusion model is not asked. */
+  diffuspec: { drafter: "hybrid" },
 } as const satisfies Record<string, { drafter: DrafterName; engine?: Partial<EngineOptions> }>;
 
 export type MethodName = "ar" | keyof typeof SESSIONS;
 export const METHOD_NAMES = ["ar", ...Object.keys(SESSIONS)] as readonly MethodName[];
-export const SEARCH_METHODS = ["arExact", "dlmArgmax", "tree", "diffuspec"] as const;
-export const DEMO_METHODS = ["ar", "arExact", "promptLookup", "ngram", "dlmArgmax", "diffuspec"] as const;
+export const SEARCH_METHODS = ["arExact", "dlmArgmax", "tree", "everyRound"] as const;
+export const DEMO_METHODS = ["ar", "arExact", "promptLookup", "ngram", "dlmArgmax", "everyRound", "diffuspec"] as const;
 
 export async function openMethod(name: MethodName, pair: Pair): Promise<Method> {
   if (name === "ar") return plainMethod(pair);

@@ -46,13 +46,13 @@ const LABELS: Readonly<Record<MethodName, string>> = {
   ar: "plain AR, one row",
   arExact: "plain AR, exact",
   promptLookup: "prompt lookup",
-  ngram: "3-gram alone",
+  ngram: "n-gram alone",
   recycling: "Token Recycling",
   dlmArgmax: "DLM argmax",
   idsOnly: "DiffuSpec, ids only",
   tree: "DiffuSpec, tree",
+  everyRound: "DiffuSpec, DLM every round",
   diffuspec: "DiffuSpec",
-  hybrid: "DiffuSpec, hybrid",
 };
 
 /** A small table for people. */

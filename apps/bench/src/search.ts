@@ -22,7 +22,7 @@ if (given.help) {
   const { maxTokens, repeats } = given;
   const trials = await interleave(pair, SEARCH_METHODS, prompts, { maxTokens, repeats });
   const quiet = nonLooping(trials);
-  const [argmax, cps, tree] = (["dlmArgmax", "diffuspec", "tree"] as const).map((name) => summarise(quiet, name));
+  const [argmax, cps, tree] = (["dlmArgmax", "everyRound", "tree"] as const).map((name) => summarise(quiet, name));
   const result = {
     searchShare: round(cps!.searchMs / cps!.decodeMs),
     meanAcceptedTokens: {
@@ -37,5 +37,5 @@ if (given.help) {
       : `MAT on ${quiet.length} of ${trials.length} prompts: argmax ${result.meanAcceptedTokens.argmax}, CPS ${result.meanAcceptedTokens.cps}, tree ${result.meanAcceptedTokens.tree}. Search takes ${(100 * result.searchShare).toFixed(1)} % of decoding.\n`,
   );
   await pair.dispose();
-  if (divergences(trials, ["dlmArgmax", "diffuspec", "tree"]).length > 0) process.exitCode = 1;
+  if (divergences(trials, ["dlmArgmax", "everyRound", "tree"]).length > 0) process.exitCode = 1;
 }

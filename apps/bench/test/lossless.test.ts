@@ -53,6 +53,12 @@ describe("every drafter on 64 held-out prompts", async () => {
   }
 });
 
+test("the best-first tree on 64 held-out prompts", { timeout: 300_000 }, async () => {
+  const engine = await open({ search: "tree" });
+  const options = { maxTokens: 32 };
+  expect(await write(engine, "dlm", PROMPTS, options)).toEqual(await write(engine, "none", PROMPTS, options));
+});
+
 describe("every setting of the diffusion drafter", () => {
   const few = PROMPTS.slice(0, 6);
   const greedy = { maxTokens: 40 };

@@ -91,7 +91,7 @@ describe.skipIf(missing)(`generate${missing ? ` (skipped: ${missing})` : ""}`, (
     const argued = await run(["let x = ", ...flags]);
     expect(argued).toMatchObject({ code: 0, stderr: "" });
     const result = JSON.parse(argued.stdout);
-    expect(result).toMatchObject({ drafter: "dlm", prompt: "let x = ", stats: { tokens: result.ids.length } });
+    expect(result).toMatchObject({ drafter: "hybrid", prompt: "let x = ", stats: { tokens: result.ids.length } });
     expect(argued.stdout.indexOf("\n")).toBe(argued.stdout.length - 1);
     for (const dash of [[], ["-"]]) {
       const piped = JSON.parse((await run([...dash, ...flags], { input: "let x = \n" })).stdout);

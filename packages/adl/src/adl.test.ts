@@ -100,9 +100,10 @@ describe("details", () => {
     expect(trace({ kMin: 1, kMax: 16, delta: 0 }, [0, 0], { generatedLength: 13 })).toEqual([16, 6]);
     expect(trace({ kMin: 1, kMax: 16, delta: 0.7 }, [13, 13], { generatedLength: 13 })).toEqual([16, 7]);
   });
-  it("the tiny-js preset moves between 5 and 8", () => {
-    expect(trace(ADL_TINY_JS, [3, 3, 3])).toEqual([8, 5, 5]);
-    expect(trace(ADL_TINY_JS, ["all", "all", "all", "all", "all"])).toEqual([8, 6, 7, 8, 8]);
+  it("the tiny-js preset moves between 8 and 10", () => {
+    expect(trace(ADL_TINY_JS, [3, 3, 3])).toEqual([10, 8, 8]);
+    // Lg = La: 5, 6.5, 7.25, 8.125; plus 2, floored and clipped.
+    expect(trace(ADL_TINY_JS, ["all", "all", "all", "all", "all"])).toEqual([10, 8, 8, 9, 10]);
   });
   it("counts a round that the loop cut with its real length, and ignores one without a draft", () => {
     const controller = createAdl({ kMin: 1 });

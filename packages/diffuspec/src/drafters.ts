@@ -29,7 +29,6 @@ export interface Drafters {
 }
 
 const NEED_MODEL: readonly DrafterName[] = ["dlm", "dlm-argmax", "hybrid"];
-const NEED_NGRAM: readonly DrafterName[] = ["ngram", "hybrid"];
 
 /** Every drafter of a model by name, made when first asked for. */
 export function createDrafters(parts: {
@@ -41,8 +40,7 @@ export function createDrafters(parts: {
   const { pair, verifier, tokenizer, settings } = parts;
   const made = new Map<DrafterName, Promise<Drafter | undefined>>();
   const available = DRAFTER_NAMES.filter(
-    (name) =>
-      (!NEED_MODEL.includes(name) || pair.manifest.drafter) && (!NEED_NGRAM.includes(name) || pair.manifest.ngram),
+    (name) => (!NEED_MODEL.includes(name) || pair.manifest.drafter) && (name !== "ngram" || pair.manifest.ngram),
   );
   const require = (name: DrafterName) => {
     if (!available.includes(name)) throw unavailable(name, pair.manifest.name, available);
@@ -101,6 +99,7 @@ export function createDrafters(parts: {
         return createNgramDrafter({ model: (await theNgram())!, endIds: pair.manifest.target.eosIds, cut });
       }
       case "hybrid": {
+        if (!pair.manifest.ngram) return get("dlm");
         const { least = NGRAM_DEFAULTS.least } = settings.ngram;
         const [first, otherwise] = [(await get("ngram"))!, (await get("dlm"))!];
         return { ...createCascade({ first, otherwise, least, name }), dispose: async () => {} };

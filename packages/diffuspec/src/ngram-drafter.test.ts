@@ -48,7 +48,9 @@ test("the draft ends with an end of text, and begins with the head", async () =>
   const session = await createNgramDrafter({ model, endIds: [1] }).open();
   await session.begin({ ids: Int32Array.of(9), sampler: undefined as never });
   const request = { length: 9, nodes: 9, head: Int32Array.of(4, 7), signal: new AbortController().signal };
-  expect([...(await session.propose(request)).tree.tokens]).toEqual([9, 4, 7, 1]);
+  const { tree, generatedLength } = await session.propose(request);
+  expect([...tree.tokens]).toEqual([9, 4, 7, 1]);
+  expect(generatedLength).toBe(2);
 });
 
 test("the online layer follows the text at hand, and a draft says what it expects", async () => {
@@ -73,7 +75,9 @@ test("a cut ends the draft before it becomes unlikely, never before its first to
     const session = await createNgramDrafter({ model, endIds: [], cut }).open();
     await session.begin({ ids: Int32Array.of(7), sampler: undefined as never });
     const request = { length: 9, nodes: 9, head: new Int32Array(0), signal: new AbortController().signal };
-    return (await session.propose(request)).tree.tokens.length - 1;
+    const { tree, generatedLength } = await session.propose(request);
+    expect(generatedLength).toBe(9);
+    return tree.tokens.length - 1;
   };
   const lengths = await Promise.all([0, 0.1, 0.5, 0.999].map(length));
   expect(lengths).toEqual([...lengths].sort((a, b) => b - a));

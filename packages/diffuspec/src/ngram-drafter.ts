@@ -45,6 +45,8 @@ function openSession(model: NgramModel, next: GreedyNext, endIds: readonly numbe
     });
   };
 
+  const ended = (path: readonly number[]) => endIds.includes(path[path.length - 1] ?? -1);
+
   /** The best of the model's own choice and of what followed these ids most often. */
   function choose(ids: Int32Array): { id: number; probability: number } {
     const state = scorer.begin(ids);
@@ -68,14 +70,15 @@ function openSession(model: NgramModel, next: GreedyNext, endIds: readonly numbe
       const path = Array.from(head.subarray(0, most));
       let survival = 1;
       let expectedAccepted = path.length;
-      while (path.length < most && !endIds.includes(path[path.length - 1] ?? -1)) {
+      while (path.length < most && !ended(path)) {
         const { id, probability } = choose(Int32Array.from([...known, ...path].slice(-SPAN)));
         survival *= probability;
         if (survival < cut && path.length > 0) break;
         expectedAccepted += survival;
         path.push(id);
       }
-      return { tree: chain(known[known.length - 1]!, path), expectedAccepted };
+      const generatedLength = ended(path) ? path.length - 1 : most; // a cut is no end of text
+      return { tree: chain(known[known.length - 1]!, path), generatedLength, expectedAccepted };
     },
     observe({ committed }) {
       scorer.learn(committed);

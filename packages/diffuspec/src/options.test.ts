@@ -10,7 +10,7 @@ describe("load options", () => {
   test.each([
     [{ modle: "x" }, "modle"],
     [{ model: "" }, "model"],
-    [{ drafter: "dlm2" }, '"dlm", "hybrid", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"'],
+    [{ drafter: "dlm2" }, '"hybrid", "dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"'],
     [{ lengthController: "best" }, '"adl-paper", "adl", "cost-aware", { fixed: k }'],
     [{ lengthController: { fixed: 1.5 } }, "lengthController.fixed"],
     [{ lengthController: { fixd: 1 } }, "fixd"],

@@ -1,11 +1,11 @@
 import { defined, optionError, refuseUnknown, requireInteger, requireNumber, requireOneOf } from "./checks.ts";
 
 /**
- * What may draft. "dlm": the diffusion drafter, its lattice searched with the 3-gram (DiffuSpec); "dlm-argmax": the same
- * model, the best token of every position; "ngram": the 3-gram alone; "hybrid": the 3-gram where it is confident, else "dlm";
- * "none": plain decoding.
+ * What may draft. "dlm": the diffusion drafter, its lattice searched with the n-gram (DiffuSpec); "hybrid": the same, but
+ * where the n-gram is sure of its own continuation the diffusion model is not asked; "dlm-argmax": the best token of every
+ * position; "ngram": the n-gram alone; "none": plain decoding.
  */
-export const DRAFTER_NAMES = ["dlm", "hybrid", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"] as const;
+export const DRAFTER_NAMES = ["hybrid", "dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"] as const;
 export type DrafterName = (typeof DRAFTER_NAMES)[number];
 
 /** Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, or you. */
@@ -70,7 +70,7 @@ export interface LoadOptions extends EngineOptions {
 /** The one place of the facade's defaults. What is left out of lattice and search takes the default of its package. */
 export const LOAD_DEFAULTS = {
   model: "tiny-js",
-  drafter: "dlm",
+  drafter: "hybrid",
   lengthController: "adl",
   precision: "int8",
   exactness: "exact",

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createEngine, type Engine } from "../src/engine.ts";
+import { createEngine, type DrafterName, type Engine } from "../src/engine.ts";
 import { openPair } from "../src/pair.ts";
 import { missingModel, modelDirectory } from "./model-directory.ts";
 
@@ -14,7 +14,7 @@ describe.skipIf(missingModel)(`the engine on the real pair${missingModel ? ` (sk
   afterAll(() => engine?.dispose());
 
   test("says what is loaded", () => {
-    expect(engine.info).toMatchObject({ precision: "int8", exactness: "exact", rowExact: true, drafter: "dlm" });
+    expect(engine.info).toMatchObject({ precision: "int8", exactness: "exact", rowExact: true, drafter: "hybrid" });
     expect(engine.info.files.length).toBeGreaterThan(5);
     expect(engine.info.drafters).toContain("dlm");
   });
@@ -41,6 +41,26 @@ describe.skipIf(missingModel)(`the engine on the real pair${missingModel ? ` (sk
       await plain.dispose();
     },
   );
+
+  test("hybrid is the n-gram where nothing is too little, and the diffusion model where nothing suffices", async () => {
+    const rounds = async (from: Engine, drafter: DrafterName) => {
+      const session = await from.openSession({ drafter });
+      const seen: number[][] = [];
+      for (const prompt of PROMPTS)
+        for await (const { stats } of session.generate(prompt, { maxTokens: 40 }))
+          seen.push([stats.drafted, stats.accepted]);
+      await session.dispose();
+      return seen;
+    };
+    for (const [least, same] of [
+      [0, "ngram"],
+      [1024, "dlm"],
+    ] as const) {
+      const other = await createEngine({ model: modelDirectory, ngram: { least } });
+      expect(await rounds(other, "hybrid")).toEqual(await rounds(engine, same));
+      await other.dispose();
+    }
+  });
 
   test("refuses after dispose", async () => {
     const other = await createEngine({ model: modelDirectory, drafter: "none" });
