@@ -102,10 +102,7 @@ describe("details", () => {
   });
   it("the tiny-js preset moves between 8 and 10", () => {
     expect(trace(ADL_TINY_JS, [3, 3, 3])).toEqual([10, 8, 8]);
-<<<<<<< HEAD
-=======
     // Lg = La: 5, 6.5, 7.25, 8.125; plus 2, floored and clipped.
->>>>>>> search-grade
     expect(trace(ADL_TINY_JS, ["all", "all", "all", "all", "all"])).toEqual([10, 8, 8, 9, 10]);
   });
   it("counts a round that the loop cut with its real length, and ignores one without a draft", () => {
