@@ -36,7 +36,7 @@ def write(weights, layers, precision, file, bias, positions, head, taps, reads=0
 
 
 manifest = {"format": 1, "name": a.name, "licence": "MIT", "tokenizer": "tokenizer.json", "threads": 1,
-            "draft": {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.4, "beam": 2, "cut": 0.01}, "ngram": {"cut": 0.1, "least": 1.3}},
+            "draft": {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.4, "beam": 2, "cut": 0.01}, "ngram": {"cut": 0.1, "least": 0.8}},
             "generation": {"dryMultiplier": 0.8, "dryBase": 1.75, "dryAllowedLength": 10}}
 state, layers = load(a.target)
 weights = Weights(a.out / "target.bin"); store(weights, state, layers)

@@ -1,7 +1,7 @@
 /**
  * The n-gram of the pair, and the one that the target is compared with.
  *
- *   node ngram.mjs TEXT.ids --out ngram.bin [--order 5] [--prune 0,0,1]     estimate and write, quantised
+ *   node ngram.mjs TEXT.ids --out ngram.bin [--order 6] [--prune 0,0,1]     estimate and write, quantised
  *   node ngram.mjs TRAIN.ids --order 5 --evaluate HELDOUT.ids               nats per token of held-out text
  *
  * TEXT.ids as sequences.py writes it. Needs the packages built (npm run setup).
