@@ -24,36 +24,6 @@ export interface Boundaries {
   readonly end?: number;
 }
 
-/** @param check throws for an id that a sequence may not hold */
-export function concatenate(
-  sequences: Iterable<ArrayLike<number>>,
-  { begin, end }: Boundaries,
-  check: (id: number) => void,
-): Stream {
-  let ids = new Uint32Array(1 << 16);
-  let left = new Uint32Array(1 << 16);
-  let length = 0;
-  const marks = (begin === undefined ? 0 : 1) + (end === undefined ? 0 : 1);
-  for (const sequence of sequences) {
-    const stop = length + sequence.length + marks;
-    if (stop > ids.length) {
-      ids = grown(ids, 2 * stop);
-      left = grown(left, ids.length);
-    }
-    const put = (id: number) => {
-      left[length] = stop - length;
-      ids[length++] = id;
-    };
-    if (begin !== undefined) put(begin);
-    for (let i = 0; i < sequence.length; i++) {
-      check(sequence[i]!);
-      put(sequence[i]!);
-    }
-    if (end !== undefined) put(end);
-  }
-  return { ids: ids.subarray(0, length), left: left.subarray(0, length) };
-}
-
 /**
  * Counts all n-grams up to `order`, in time linear in the stream for each order: positions are sorted by their last id, then
  * by the index of the n-gram one order below that begins there. Memory: 24 bytes a token beside the result.
@@ -135,10 +105,4 @@ function sortedBy(positions: Uint32Array, key: (position: number) => number, key
   const sorted = new Uint32Array(positions.length);
   for (let i = 0; i < positions.length; i++) sorted[ends[key(positions[i]!)]!++] = positions[i]!;
   return sorted;
-}
-
-function grown(from: Uint32Array, room: number): Uint32Array<ArrayBuffer> {
-  const to = new Uint32Array(room);
-  to.set(from);
-  return to;
 }

@@ -1,5 +1,5 @@
 /**
- * N-gram language models over token ids: estimate (modified Kneser-Ney), ARPA, a compact file, and a scorer for path search.
+ * N-gram language models over token ids or words: estimate (modified Kneser-Ney), ARPA, a compact file, and a scorer for path search.
  *
  * @module
  * @example
@@ -13,10 +13,24 @@ export { type ArpaReadOptions, type ArpaText, readArpa } from "./arpa-read.ts";
 export { type ArpaWriteOptions, arpaLines, writeArpa } from "./arpa-write.ts";
 export type { Boundaries } from "./count.ts";
 export { type Discounts, discountsOf, FALLBACK_DISCOUNTS } from "./discounts.ts";
-export { ESTIMATE_DEFAULTS, type EstimateOptions, estimateNgram } from "./estimate.ts";
+export { estimateNgram, estimateNgramStream } from "./estimate.ts";
+export {
+  bytesPerToken,
+  ESTIMATE_DEFAULTS,
+  type EstimateOptions,
+  type EstimateWordsOptions,
+} from "./estimate-options.ts";
 export { decodeNgram, encodeNgram } from "./file.ts";
+export { createHashedScorer, type HashedScorer } from "./hashed-scorer.ts";
 export { type KenlmModel, readKenlm } from "./kenlm-read.ts";
 export { createKenlmScorer, type KenlmScorerOptions } from "./kenlm-scorer.ts";
 export { type Level, LOG_ZERO, logProb, MAX_ORDER, type NgramModel } from "./model.ts";
 export { createOnlineScorer, followText, ONLINE_DEFAULTS, type OnlineOptions, type OnlineScorer } from "./online.ts";
-export { createNgramScorer, createUniformScorer, type NgramState, type SyncCausalScorer } from "./scorer.ts";
+export {
+  createNgramScorer,
+  createUniformScorer,
+  type NgramScorer,
+  type NgramState,
+  type SyncCausalScorer,
+} from "./scorer.ts";
+export { createWordIds, type Sentence, type WordIds } from "./words.ts";

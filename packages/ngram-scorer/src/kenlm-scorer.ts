@@ -2,7 +2,7 @@ import { optionError } from "./errors.ts";
 import { extendKey, findEntry, type Key } from "./kenlm-hash.ts";
 import type { KenlmModel } from "./kenlm-read.ts";
 import { requireId } from "./model.ts";
-import { type NgramState, requireRoom, type SyncCausalScorer } from "./scorer.ts";
+import { bothForms, type NgramScorer, type NgramState, requireRoom } from "./scorer.ts";
 
 export interface KenlmScorerOptions {
   /** How many ids there are, and the word of each: what the model lacks is <unk>. Default: KenLM's own ids. */
@@ -17,7 +17,7 @@ export interface KenlmScorerOptions {
  *
  * @throws ERR_OPTION for `word` without `vocabularySize`; in score for a candidate outside the vocabulary, or a short `out`
  */
-export function createKenlmScorer(model: KenlmModel, options: KenlmScorerOptions = {}): SyncCausalScorer<NgramState> {
+export function createKenlmScorer(model: KenlmModel, options: KenlmScorerOptions = {}): NgramScorer<NgramState> {
   const ids = idsOf(model, options);
   const span = model.order - 1;
   const { u32, f32, tables, unigrams } = model;
@@ -66,15 +66,21 @@ export function createKenlmScorer(model: KenlmModel, options: KenlmScorerOptions
     name: options.name ?? `${model.order}-gram of KenLM`,
     begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span)), known),
     advance: (state, token) => [...state.slice(state.length < span ? 0 : 1), known(token)],
-    score(states, candidates, out) {
-      const width = candidates.length;
-      for (let c = 0; c < width; c++) requireId({ vocabularySize: ids.length }, candidates[c]!);
-      requireRoom(out, states.length * width);
-      for (const [row, state] of states.entries()) {
-        const longest = enter(state);
-        for (let c = 0; c < width; c++) out[row * width + c] = scoreOne(state, longest, ids[candidates[c]!]!);
-      }
-    },
+    score: bothForms(
+      (state, token) => {
+        requireId({ vocabularySize: ids.length }, token);
+        return scoreOne(state, enter(state), ids[token]!);
+      },
+      (states, candidates, out) => {
+        const width = candidates.length;
+        for (let c = 0; c < width; c++) requireId({ vocabularySize: ids.length }, candidates[c]!);
+        requireRoom(out, states.length * width);
+        for (const [row, state] of states.entries()) {
+          const longest = enter(state);
+          for (let c = 0; c < width; c++) out[row * width + c] = scoreOne(state, longest, ids[candidates[c]!]!);
+        }
+      },
+    ),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * What needs Node: ARPA files that are gzip. Everything else is in the main entry, which runs in browsers too.
+ * What needs Node: ARPA files that are gzip, and estimation by way of the disk. Everything else is in the main entry, which runs in browsers too.
  *
  * @module
  * @example
@@ -7,12 +7,19 @@
  * import { readArpaGzip } from "@diffuspec/ngram-scorer/node";
  * const model = readArpaGzip(readFileSync("model.arpa.gz"), { vocabularySize: 4096 });
  */
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { DiffuSpecError } from "@diffuspec/contracts";
 import { type ArpaReadOptions, readArpa } from "./arpa-read.ts";
 import { type ArpaWriteOptions, arpaLines } from "./arpa-write.ts";
 import { optionError } from "./errors.ts";
+import { createEstimation } from "./estimate.ts";
+import { bytesPerToken, checked, type EstimateOptions, type EstimateWordsOptions } from "./estimate-options.ts";
 import type { NgramModel } from "./model.ts";
+import { createRuns, type RunStore } from "./runs.ts";
+import type { Sentence } from "./words.ts";
 
 export interface ArpaGzipOptions extends ArpaReadOptions {
   /** The text may have at most so many bytes when it is unpacked. Default {@link MOST_TEXT_BYTES}. */
@@ -47,6 +54,82 @@ export function writeArpaGzip(model: NgramModel, options: ArpaWriteOptions = {})
   }
   const packed = gzipSync(Buffer.concat([...parts, Buffer.from(part)]));
   return new Uint8Array(packed.buffer, packed.byteOffset, packed.length);
+}
+
+export interface SpillOptions {
+  /** Most bytes for the text and its counting at once; the distinct n-grams come beside. Default {@link SPILL_AT}. */
+  readonly mostBytes?: number;
+  /** Where a folder is made for the counts, and removed at the end. Default: the system's for temporary files. */
+  readonly folder?: string;
+}
+
+/** 256 MiB. */
+export const SPILL_AT = 2 ** 28;
+
+/**
+ * estimateNgramStream() of a corpus larger than memory: each time `mostBytes` are used up, what was read is counted and its
+ * counts go to disk; they are merged when the corpus has ended. The model is the same to the bit. Beside `mostBytes`, memory
+ * holds every distinct n-gram (36 bytes each and an order, at the end); the disk, at most 2 (n + 1) (n + 2) bytes an id.
+ *
+ * @throws ERR_OPTION as estimateNgram(), and where `mostBytes` is not room for 64 ids; what the file system throws
+ */
+export function estimateNgramSpilled(
+  sequences: AsyncIterable<ArrayLike<number>> | Iterable<ArrayLike<number>>,
+  options: EstimateOptions & SpillOptions,
+): Promise<NgramModel>;
+export function estimateNgramSpilled(
+  sentences: AsyncIterable<Sentence> | Iterable<Sentence>,
+  options: EstimateWordsOptions & SpillOptions,
+): Promise<NgramModel>;
+export async function estimateNgramSpilled(
+  sequences: AsyncIterable<ArrayLike<number> | Sentence> | Iterable<ArrayLike<number> | Sentence>,
+  options: (EstimateOptions | EstimateWordsOptions) & SpillOptions,
+): Promise<NgramModel> {
+  const settings = checked({ mostBytes: SPILL_AT, ...options });
+  const least = 64 * bytesPerToken(settings.order);
+  if (settings.mostBytes < least)
+    throw optionError(`mostBytes is ${settings.mostBytes}`, `order ${settings.order} takes ${least} at least`);
+  let store: FileStore | undefined;
+  try {
+    const estimation = createEstimation(settings, () => {
+      store = createFileStore(options.folder ?? tmpdir());
+      return createRuns(settings, store);
+    });
+    for await (const sequence of sequences) estimation.add(sequence);
+    return estimation.finish();
+  } finally {
+    store?.dispose();
+  }
+}
+
+interface FileStore extends RunStore {
+  dispose(): void;
+}
+
+function createFileStore(within: string): FileStore {
+  const folder = mkdtempSync(join(within, "ngram-"));
+  const file = openSync(join(folder, "counts"), "w+");
+  let length = 0;
+  return {
+    append(bytes) {
+      for (let done = 0; done < bytes.length; ) {
+        const written = writeSync(file, bytes, done, bytes.length - done, length);
+        done += written;
+        length += written;
+      }
+    },
+    read(into, at) {
+      for (let done = 0; done < into.length; ) {
+        const found = readSync(file, into, done, into.length - done, at + done);
+        if (found === 0) throw new Error(`${folder}/counts ends at byte ${at + done}: something else has cut it`);
+        done += found;
+      }
+    },
+    dispose() {
+      closeSync(file);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 function unpack(bytes: Uint8Array, maxOutputLength: number): Uint8Array {

@@ -11,13 +11,20 @@ export interface SyncCausalScorer<State> extends CausalScorer<State> {
   score(states: readonly State[], candidates: Int32Array, out: Float64Array): void;
 }
 
+/** A scorer that is asked for one id too. */
+export interface NgramScorer<State> extends SyncCausalScorer<State> {
+  /** ln p(token | state). */
+  score(state: State, token: number): number;
+  score(states: readonly State[], candidates: Int32Array, out: Float64Array): void;
+}
+
 /**
  * Scores candidates with an n-gram model. A state's contexts are looked up once for all candidates of a call, and a call
  * allocates nothing. Ids of a context that the vocabulary lacks (a mask, say) are contexts never seen.
  *
  * @throws ERR_OPTION (in score) for a candidate outside the vocabulary, or where `out` is too short
  */
-export function createNgramScorer(model: NgramModel, name = `${model.order}-gram`): SyncCausalScorer<NgramState> {
+export function createNgramScorer(model: NgramModel, name = `${model.order}-gram`): NgramScorer<NgramState> {
   const span = model.order - 1;
   const tokens = model.levels.map((level) => level.tokens);
   const logProb = model.levels.map((level) => level.logProb);
@@ -61,15 +68,21 @@ export function createNgramScorer(model: NgramModel, name = `${model.order}-gram
     name,
     begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
     advance: (state, token) => (span === 0 ? [] : [...state.slice(state.length < span ? 0 : 1), token]),
-    score(states, candidates, out) {
-      const width = candidates.length;
-      for (let c = 0; c < width; c++) requireId(model, candidates[c]!);
-      requireRoom(out, states.length * width);
-      for (let row = 0; row < states.length; row++) {
-        const longest = enter(states[row]!);
-        for (let c = 0; c < width; c++) out[row * width + c] = scoreOne(longest, candidates[c]!);
-      }
-    },
+    score: bothForms(
+      (state, token) => {
+        requireId(model, token);
+        return scoreOne(enter(state), token);
+      },
+      (states, candidates, out) => {
+        const width = candidates.length;
+        for (let c = 0; c < width; c++) requireId(model, candidates[c]!);
+        requireRoom(out, states.length * width);
+        for (let row = 0; row < states.length; row++) {
+          const longest = enter(states[row]!);
+          for (let c = 0; c < width; c++) out[row * width + c] = scoreOne(longest, candidates[c]!);
+        }
+      },
+    ),
   };
 }
 
@@ -87,6 +100,21 @@ export function createUniformScorer(vocabularySize: number): SyncCausalScorer<nu
       out.fill(logProb, 0, states.length * candidates.length);
     },
   };
+}
+
+/** The two forms of score() as one function. */
+export function bothForms<State>(
+  one: (state: State, token: number) => number,
+  many: (states: readonly State[], candidates: Int32Array, out: Float64Array) => void,
+): NgramScorer<State>["score"] {
+  function score(state: State, token: number): number;
+  function score(states: readonly State[], candidates: Int32Array, out: Float64Array): void;
+  function score(given: State | readonly State[], asked: number | Int32Array, out?: Float64Array): number | undefined {
+    if (typeof asked === "number") return one(given as State, asked);
+    many(given as readonly State[], asked, out!);
+    return undefined;
+  }
+  return score;
 }
 
 export function requireRoom(out: Float64Array, wanted: number): void {
