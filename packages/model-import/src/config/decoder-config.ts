@@ -60,10 +60,10 @@ export function checkConfig(config: DecoderConfig, fail: (why: string) => Error)
   for (const id of bosId === undefined ? eosIds : [bosId, ...eosIds])
     if (!Number.isInteger(id) || id < 0 || id >= vocabularySize)
       throw fail(`it ends or begins a text with id ${id}, outside 0..${vocabularySize - 1}`);
-  if (headDim % 8 !== 0)
+  if (headDim % 16 !== 0)
     throw unsupported(
       `A head of ${headDim} values cannot be run`,
-      "the attention kernel takes multiples of 8",
+      "the attention kernel takes multiples of 16",
       "Use a model whose head dimension is one.",
       { headDim },
     );

@@ -54,7 +54,7 @@ export function decoderBody(graph: GraphBuilder, options: BodyOptions): void {
       fresh.push(
         graph.node("Slice", [`${p}p${side}`, "past_length", "total", graph.int64("axis2", 2)], `${p}n${side}`),
       );
-    product(graph, `${p}a`, `${i}.o`, `${p}o`, { arithmetic });
+    product(graph, `${p}a`, `${i}.o`, `${p}o`, { arithmetic, inputs: shape.heads * headDim });
     skipNorm(graph, [x, `${p}o`, `${i}.norm2`], `${p}n2`, `${p}x1`, shape);
     feedForward(graph, i, options);
     x = `tap_${i + 1}`;
@@ -65,7 +65,7 @@ export function decoderBody(graph: GraphBuilder, options: BodyOptions): void {
   graph.node("Concat", fresh, "new_kv", { axis: 0 });
   graph.node("Gather", ["tap_output", "rows"], "looked_at", { axis: 1 });
   const head = ["head.q", "head.q8", "head.w"].some((name) => graph.weights.tensors.has(name)) ? "head" : "embedding";
-  product(graph, "looked_at", head, "logits3", { arithmetic, transposed: true, rowsLike: "rows" });
+  product(graph, "looked_at", head, "logits3", { arithmetic, inputs: width, transposed: true, rowsLike: "rows" });
   graph.node("Squeeze", ["logits3", graph.int64("axis0", 0)], "raw_logits");
   if (givesTaps) graph.output("tap_output", "float32", [1, "S", width]);
 }
@@ -101,7 +101,7 @@ function readTaps(graph: GraphBuilder, embedded: string, { shape, readsTaps }: B
     graph.node("SimplifiedLayerNormalization", [part, graph.weight(`taps.norm${i}`)], `${part}.n`, norm(shape)),
   );
   graph.node("Concat", normed, "tapped", { axis: -1 });
-  product(graph, "tapped", "taps.join", "tapped.join", { arithmetic: "fp32" });
+  product(graph, "tapped", "taps.join", "tapped.join", { arithmetic: "fp32", inputs: readsTaps * width });
   return graph.node("Add", [embedded, "tapped.join"], "tap_0");
 }
 
@@ -109,7 +109,7 @@ function readTaps(graph: GraphBuilder, embedded: string, { shape, readsTaps }: B
 function attend(graph: GraphBuilder, layer: number, x: string, { shape, attention, arithmetic }: BodyOptions): void {
   const { heads, kvHeads, headDim } = shape;
   const p = `l${layer}.`;
-  product(graph, x, `${layer}.qkv`, `${p}qkv`, { arithmetic });
+  product(graph, x, `${layer}.qkv`, `${p}qkv`, { arithmetic, inputs: shape.width });
   let parts = [`${p}qkv`, "", ""];
   if (graph.weights.tensors.has(`${layer}.q_norm`)) {
     const sizes = graph.int64("qkv_widths", heads * headDim, kvHeads * headDim, kvHeads * headDim);
@@ -151,11 +151,11 @@ function headNorm(graph: GraphBuilder, x: string, weight: string, count: number,
 /** silu(gate) * up, then down; QuickGelu with alpha 1 is silu in one node. */
 function feedForward(graph: GraphBuilder, layer: number, { shape, arithmetic }: BodyOptions): void {
   const p = `l${layer}.`;
-  product(graph, `${p}n2`, `${layer}.gate_up`, `${p}gu`, { arithmetic });
+  product(graph, `${p}n2`, `${layer}.gate_up`, `${p}gu`, { arithmetic, inputs: shape.width });
   graph.node("Split", [`${p}gu`, graph.int64("halves", shape.hidden, shape.hidden)], [`${p}g`, `${p}u`], { axis: -1 });
   graph.node("QuickGelu", [`${p}g`], `${p}s`, { alpha: { float: 1 } }, MICROSOFT);
   graph.node("Mul", [`${p}s`, `${p}u`], `${p}h`);
-  product(graph, `${p}h`, `${layer}.down`, `${p}d`, { arithmetic });
+  product(graph, `${p}h`, `${layer}.down`, `${p}d`, { arithmetic, inputs: shape.hidden });
 }
 
 /** sum = a + b and its norm, in one node. */

@@ -4,20 +4,22 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { causalBias, createCache, createDecoder, type DecoderPass, rowRange, treeBias } from "@diffuspec/onnx-decoder";
 import { afterAll, describe, expect, it } from "vitest";
-import { createWeightFile, type WeightFile } from "../weights/weight-file.ts";
 import { storeRope } from "../weights/store.ts";
+import { createWeightFile, type WeightFile } from "../weights/weight-file.ts";
 import type { GraphShape } from "./decoder.ts";
 import { drafterGraph, targetGraph } from "./graphs.ts";
 
 /** The random model that training/tiny-js/make_fixture.py wrote, with the graphs of graph.py. */
-const fixture = (file: string) =>
-  fileURLToPath(new URL(`../../../onnx-decoder/test/fixture/${file}`, import.meta.url));
+const fixture = (file: string) => fileURLToPath(new URL(`../../../onnx-decoder/test/fixture/${file}`, import.meta.url));
 interface Part extends GraphShape {
   ropeTheta: number;
   maskId: number;
   top: number;
 }
-const manifest = JSON.parse(readFileSync(fixture("manifest.json"), "utf8")) as Record<"target" | "drafter" | "tapped", Part>;
+const manifest = JSON.parse(readFileSync(fixture("manifest.json"), "utf8")) as Record<
+  "target" | "drafter" | "tapped",
+  Part
+>;
 const dir = mkdtempSync(join(tmpdir(), "import-fixture-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -70,9 +72,7 @@ describe.each(["int8", "fp32"] as const)("%s graphs equal those of graph.py in e
     writeFileSync(join(dir, name), targetGraph({ shape, weights, arithmetic, kind, name }));
     const outputs = ["logits", "argmax", "new_kv", "tap_0", "tap_1", "tap_output"];
     await compare(name, shape, outputs, (past) =>
-      kind === "chain"
-        ? {}
-        : { bias: treeBias(parents, past), positions: depth.map((d) => past + d) },
+      kind === "chain" ? {} : { bias: treeBias(parents, past), positions: depth.map((d) => past + d) },
     );
   });
 

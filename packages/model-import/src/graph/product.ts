@@ -4,6 +4,8 @@ import { type GraphBuilder, MICROSOFT } from "./builder.ts";
 export type Arithmetic = "int8" | "fp32";
 
 export interface ProductOptions {
+  /** Values of a row of x. */
+  readonly inputs: number;
   /** The weight is stored [out, in] (an embedding that serves as LM head), not [in, out]. */
   readonly transposed?: boolean;
   /** An input with one column a row of x. */
@@ -21,8 +23,8 @@ export function product(graph: GraphBuilder, x: string, name: string, y: string,
   const bias = has(".b");
   const out = bias ? `${y}.x` : y;
   if (has(".w")) floatProduct(graph, x, graph.weight(`${name}.w`), name, out, options.transposed);
-  else if (has(".q4")) blockProduct(graph, x, name, 4, out);
-  else if (has(".q8")) blockProduct(graph, x, name, 8, out);
+  else if (has(".q4")) blockProduct(graph, x, name, 4, out, options.inputs);
+  else if (has(".q8")) blockProduct(graph, x, name, 8, out, options.inputs);
   else if (options.arithmetic === "fp32") dequantisedProduct(graph, x, name, out, options.transposed);
   else int8Product(graph, x, name, out, options);
   return bias ? graph.node("Add", [out, graph.weight(`${name}.b`)], y) : out;
@@ -76,10 +78,10 @@ function zeroPoints(graph: GraphBuilder, rowsLike: string): string {
 }
 
 /** MatMulNBits with accuracy level 4: the runtime quantises activations to int8, a block of a row at a time. */
-function blockProduct(graph: GraphBuilder, x: string, name: string, bits: 4 | 8, y: string): void {
-  const [outputs, blocks, blob] = graph.weights.tensors.get(`${name}.q${bits}`)!.dims as [number, number, number];
+function blockProduct(graph: GraphBuilder, x: string, name: string, bits: 4 | 8, y: string, inputs: number): void {
+  const [outputs, , blob] = graph.weights.tensors.get(`${name}.q${bits}`)!.dims as [number, number, number];
   const blockSize = (blob * 8) / bits;
-  const inputs = [x, graph.weight(`${name}.q${bits}`), graph.weight(`${name}.s${bits}`)];
-  const attributes = { K: blocks * blockSize, N: outputs, bits, block_size: blockSize, accuracy_level: 4 };
-  graph.node("MatMulNBits", inputs, y, attributes, MICROSOFT);
+  const operands = [x, graph.weight(`${name}.q${bits}`), graph.weight(`${name}.s${bits}`)];
+  const attributes = { K: inputs, N: outputs, bits, block_size: blockSize, accuracy_level: 4 };
+  graph.node("MatMulNBits", operands, y, attributes, MICROSOFT);
 }
