@@ -15,7 +15,9 @@ from transformers.models.llama import modeling_llama
 from transformers.models.qwen2 import modeling_qwen2
 
 OUT = pathlib.Path(__file__).parent / "../test/golden"
-shutil.rmtree(OUT, ignore_errors=True); OUT.mkdir(parents=True)
+for old in OUT.glob("*"):
+    if old.name != "tokenizers.json": shutil.rmtree(old) if old.is_dir() else old.unlink()
+OUT.mkdir(parents=True, exist_ok=True)
 IDS = [3, 17, 42, 9, 60, 1, 28, 33, 5, 11, 50, 2, 19, 44]
 SMALL = dict(vocab_size=64, max_position_embeddings=64, initializer_range=0.3, torch_dtype="float32", attn_implementation="eager")
 
