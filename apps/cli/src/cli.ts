@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { DRAFTER_NAMES } from "diffuspec";
 import { EXIT, explain } from "./exit.ts";
 import { type GenerateFlags, generate } from "./generate.ts";
+import { type ImportFlags, importCommand } from "./import.ts";
 import { type InspectFlags, inspect } from "./inspect.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -80,6 +81,28 @@ function build(terminal: Terminal, done: (code: number) => void): Command {
     .option("--json", "print one JSON object and nothing else")
     .action(async (flags: InspectFlags) => done(await inspect(terminal, flags)));
 
+  program
+    .command("import")
+    .argument("<source>", "a .gguf file, or the folder of a Hugging Face model (config.json and safetensors)")
+    .description(
+      "Turn a Llama, Qwen2 or Qwen3 model into a directory that --model takes. Goes on where it was stopped.",
+    )
+    .option("--out <dir>", "where to write it; must not exist (default: models/ and the source's name)")
+    .addOption(
+      new Option("--precision <names...>", "weights to write (default: int8)").choices(["int8", "fp32", "int4"]),
+    )
+    .option(
+      "--context <n>",
+      "most tokens of prompt and completion (default: 2048, or fewer where the model has)",
+      integer,
+    )
+    .option("--name <org/name>", "its name in the manifest")
+    .option("--licence <id>", "its licence in the manifest, where the file does not say")
+    .option("--tokenizer <file>", "a tokenizer.json, where the source has none that can be used")
+    .option("--json", "print one JSON object and nothing else")
+    .showHelpAfterError("Try `diffuspec --help`.")
+    .action(async (source: string, flags: ImportFlags) => done(await importCommand(terminal, source, flags)));
+
   return program;
 }
 
@@ -107,7 +130,8 @@ Examples:
   diffuspec generate "function add(" --max-tokens 64 --stats
   cat prompt.js | diffuspec generate --temperature 0.7 --seed 1 --json
   diffuspec generate "const fs = " --compare
-  diffuspec inspect`;
+  diffuspec inspect
+  diffuspec import SmolLM2-135M-Instruct.Q4_1.gguf --out models/smollm2-135m`;
 
 function number(text: string): number {
   const value = Number(text);

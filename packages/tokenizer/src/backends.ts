@@ -19,7 +19,9 @@ export const BACKENDS = {
       () => import("@xenova/transformers/src/tokenizers.js") as Promise<XenovaTokenizers>,
     );
     const tokenizer = new PreTrainedTokenizer(withMergeStrings(json), {});
-    return (text) => tokenizer.encode(text, null, { add_special_tokens: false });
+    // A byte without a piece comes as undefined here; the other backend and the reference leave it out.
+    return (text) =>
+      tokenizer.encode(text, null, { add_special_tokens: false }).filter((id): id is number => id !== undefined);
   },
 };
 
@@ -27,7 +29,7 @@ interface XenovaTokenizers {
   PreTrainedTokenizer: new (
     json: JsonObject,
     config: JsonObject,
-  ) => { encode(text: string, pair: null, options: { add_special_tokens: boolean }): number[] };
+  ) => { encode(text: string, pair: null, options: { add_special_tokens: boolean }): (number | undefined)[] };
 }
 
 /** @throws ERR_UNSUPPORTED when the package is not installed */

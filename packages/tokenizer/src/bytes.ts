@@ -11,15 +11,22 @@ export interface ByteTable {
 const neverInUtf8 = (byte: number) => byte === 0xc0 || byte === 0xc1 || byte > 0xf4;
 
 /**
+ * Control characters but tab and line ends, and the first bytes of planes 4 to 16. Some models (SmolLM2) were given only
+ * the bytes of their training text; like the reference library, we drop what such a vocabulary cannot spell.
+ */
+const hardlyInText = (byte: number) =>
+  (byte < 0x20 && byte !== 9 && byte !== 10 && byte !== 13) || byte === 0x7f || byte > 0xf0;
+
+/**
  * What every id writes. A byte-level piece spells each byte as one printable character; special tokens write nothing,
  * other added tokens their own text.
  *
- * @throws ERR_PARSE when a piece holds a character that stands for no byte, or a byte has no piece
+ * @throws ERR_PARSE when a piece holds a character that stands for no byte, or the byte of a common one has no piece
  */
 export function byteTable({ pieces, specials, plain }: TokenizerFile): ByteTable {
   const byteOf = byteCharacters();
   for (const [character, byte] of byteOf)
-    if (!neverInUtf8(byte) && !pieces.includes(character))
+    if (!neverInUtf8(byte) && !hardlyInText(byte) && !pieces.includes(character))
       throw parseError(`its vocabulary has no piece for the byte 0x${byte.toString(16).padStart(2, "0")}`);
 
   const offsets = new Int32Array(pieces.length + 1);

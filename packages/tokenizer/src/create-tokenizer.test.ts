@@ -141,6 +141,14 @@ describe("tokenizer", () => {
   });
 });
 
+it.each(["huggingface", "xenova"] as const)("%s drops a byte without a piece, and only that", async (backend) => {
+  const file = JSON.parse(json);
+  delete file.model.vocab[String.fromCodePoint(0x104)]; // the byte 0x04
+  const tokenizer = await createTokenizer({ json: file, eosTokens: [], backend });
+  expect(tokenizer.decode(tokenizer.encode("a\u0004b"))).toBe("ab");
+  expect(tokenizer.decode(tokenizer.encode("x = 1;"))).toBe("x = 1;");
+});
+
 describe("bad input", () => {
   interface File {
     model: { type: string; vocab?: Record<string, number>; merges: unknown[] };

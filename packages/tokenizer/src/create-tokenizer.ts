@@ -23,7 +23,8 @@ export const TOKENIZER_DEFAULTS = { backend: "huggingface" } as const;
 
 /**
  * A tokenizer whose decode() is the exact inverse of encode() on every well-formed string, as far as the file's own
- * normalizer and prefix space allow. Lone surrogates count as U+FFFD.
+ * normalizer and prefix space allow. Lone surrogates count as U+FFFD; a
+ * byte that the vocabulary has no piece for is dropped.
  *
  * @throws ERR_PARSE, ERR_UNSUPPORTED (not byte-level BPE, or the backend is not installed), ERR_OPTION
  */

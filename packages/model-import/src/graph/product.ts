@@ -1,0 +1,87 @@
+import { type GraphBuilder, MICROSOFT } from "./builder.ts";
+
+/** How int8 weights are multiplied: as int8 with one activation scale a row, or dequantised when the graph is loaded. */
+export type Arithmetic = "int8" | "fp32";
+
+export interface ProductOptions {
+  /** Values of a row of x. */
+  readonly inputs: number;
+  /** The weight is stored [out, in] (an embedding that serves as LM head), not [in, out]. */
+  readonly transposed?: boolean;
+  /** An input with one column a row of x. */
+  readonly rowsLike?: string;
+  readonly arithmetic: Arithmetic;
+}
+
+/**
+ * y = x W (+ b). x [1, rows, in], y [1, rows, out].
+ * What the weight file has under the name decides: NAME.w float32, NAME.q4 and NAME.s4 4-bit blocks, NAME.q8 and NAME.s8
+ * 8-bit blocks, else NAME.q int8 and NAME.s, a scale for every output. NAME.b is added where there is one.
+ */
+export function product(graph: GraphBuilder, x: string, name: string, y: string, options: ProductOptions): string {
+  const has = (suffix: string) => graph.weights.tensors.has(name + suffix);
+  const bias = has(".b");
+  const out = bias ? `${y}.x` : y;
+  if (has(".w")) floatProduct(graph, x, graph.weight(`${name}.w`), name, out, options.transposed);
+  else if (has(".q4")) blockProduct(graph, x, name, 4, out, options.inputs);
+  else if (has(".q8")) blockProduct(graph, x, name, 8, out, options.inputs);
+  else if (options.arithmetic === "fp32") dequantisedProduct(graph, x, name, out, options.transposed);
+  else int8Product(graph, x, name, out, options);
+  return bias ? graph.node("Add", [out, graph.weight(`${name}.b`)], y) : out;
+}
+
+function floatProduct(graph: GraphBuilder, x: string, w: string, name: string, y: string, transposed = false): void {
+  const matrix = transposed ? graph.node("Transpose", [w], `${name}.t`, { perm: [1, 0] }) : w;
+  graph.node("MatMul", [x, matrix], y);
+}
+
+function dequantisedProduct(graph: GraphBuilder, x: string, name: string, y: string, transposed = false): void {
+  const [q, s] = [graph.weight(`${name}.q`), graph.weight(`${name}.s`)];
+  const full = graph.node("Cast", [q], `${name}.f`, { to: 1 });
+  if (transposed) {
+    const column = graph.node("Unsqueeze", [s, graph.int64("last", -1)], `${name}.c`);
+    const matrix = graph.node("Mul", [full, column], `${name}.g`);
+    graph.node("Transpose", [matrix], `${name}.w`, { perm: [1, 0] });
+  } else graph.node("Mul", [full, s], `${name}.w`);
+  graph.node("MatMul", [x, `${name}.w`], y);
+}
+
+function int8Product(graph: GraphBuilder, x: string, name: string, y: string, options: ProductOptions): void {
+  let q = graph.weight(`${name}.q`);
+  const s = graph.weight(`${name}.s`);
+  if (options.transposed) q = graph.node("Transpose", [q], `${name}.t`, { perm: [1, 0] });
+  quantise(graph, x, options.rowsLike ?? "input_ids");
+  const one = graph.constant("one", "float32", [], Float32Array.of(1));
+  const zeroPoint = graph.constant("zp", "uint8", [], Uint8Array.of(128));
+  graph.node("MatMulIntegerToFloat", [`${x}.u`, q, one, s, zeroPoint], `${y}.i`, {}, MICROSOFT);
+  graph.node("Mul", [`${y}.i`, `${x}.S`], y);
+}
+
+/** Row-wise dynamic: scale = max|row| / 127, zero point 128. Rows never see each other, so drafts change no bit. */
+function quantise(graph: GraphBuilder, x: string, rowsLike: string): void {
+  if (!graph.first(`${x}.u`)) return;
+  graph.node("Abs", [x], `${x}.a`);
+  graph.node("ReduceMax", [`${x}.a`], `${x}.m`, { axes: [0, 2], keepdims: 0 });
+  const step = graph.constant("inv127", "float32", [], Float32Array.of(1 / 127));
+  graph.node("Mul", [`${x}.m`, step], `${x}.r`);
+  graph.node("QuantizeLinear", [x, `${x}.r`, zeroPoints(graph, rowsLike)], `${x}.u`, { axis: 1 });
+  graph.node("Unsqueeze", [`${x}.r`, graph.int64("last", -1)], `${x}.S`);
+}
+
+/** uint8 [rows] of 128, one tensor for all products over the same rows. */
+function zeroPoints(graph: GraphBuilder, rowsLike: string): string {
+  const name = `zp_${rowsLike}`;
+  if (!graph.first(name)) return name;
+  const flat = graph.node("Reshape", [rowsLike, graph.int64("flat", -1)], `${name}.flat`);
+  const value = graph.constant("zp1", "uint8", [1], Uint8Array.of(128));
+  return graph.node("Expand", [value, graph.node("Shape", [flat], `${name}.n`)], name);
+}
+
+/** MatMulNBits with accuracy level 4: the runtime quantises activations to int8, a block of a row at a time. */
+function blockProduct(graph: GraphBuilder, x: string, name: string, bits: 4 | 8, y: string, inputs: number): void {
+  const [outputs, , blob] = graph.weights.tensors.get(`${name}.q${bits}`)!.dims as [number, number, number];
+  const blockSize = (blob * 8) / bits;
+  const operands = [x, graph.weight(`${name}.q${bits}`), graph.weight(`${name}.s${bits}`)];
+  const attributes = { K: inputs, N: outputs, bits, block_size: blockSize, accuracy_level: 4 };
+  graph.node("MatMulNBits", operands, y, attributes, MICROSOFT);
+}

