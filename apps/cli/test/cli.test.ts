@@ -122,7 +122,7 @@ describe.skipIf(missing)(`generate${missing ? ` (skipped: ${missing})` : ""}`, (
     const { code, stdout, stderr } = await run(["const a = ", "--compare", "--max-tokens", "20"]);
     expect(code).toBe(0);
     expect(stdout).not.toBe("");
-    for (const line of [/^dlm: .* tokens\/s/m, /^none: .* tokens\/s/m, /^identical: all 20 tokens$/m])
+    for (const line of [/^hybrid: .* tokens\/s/m, /^none: .* tokens\/s/m, /^identical: all 20 tokens$/m])
       expect(stderr).toMatch(line);
     const json = JSON.parse((await run(["const a = ", "--compare", "--json", "--max-tokens", "20"])).stdout);
     expect(json).toMatchObject({ identical: true, firstDifference: null });
