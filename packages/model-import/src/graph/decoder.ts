@@ -27,6 +27,8 @@ export interface BodyOptions {
   readonly givesTaps: boolean;
   /** Hidden rows of another model that are an input; 0 for none. */
   readonly readsTaps: number;
+  /** Outputs peak_N.qkv, peak_N.gate_up and peak_N.down: the largest magnitude of every input of those products. */
+  readonly givesPeaks?: boolean;
 }
 
 /**
@@ -57,6 +59,7 @@ export function decoderBody(graph: GraphBuilder, options: BodyOptions): void {
     product(graph, `${p}a`, `${i}.o`, `${p}o`, { arithmetic, inputs: shape.heads * headDim });
     skipNorm(graph, [x, `${p}o`, `${i}.norm2`], `${p}n2`, `${p}x1`, shape);
     feedForward(graph, i, options);
+    if (options.givesPeaks) givePeaks(graph, i, normed, shape);
     x = `tap_${i + 1}`;
     normed = i === layers - 1 ? "tap_output" : `n${i + 1}`;
     skipNorm(graph, [`${p}x1`, `${p}d`, i === layers - 1 ? "norm" : `${i + 1}.norm1`], normed, x, shape);
@@ -156,6 +159,20 @@ function feedForward(graph: GraphBuilder, layer: number, { shape, arithmetic }: 
   graph.node("QuickGelu", [`${p}g`], `${p}s`, { alpha: { float: 1 } }, MICROSOFT);
   graph.node("Mul", [`${p}s`, `${p}u`], `${p}h`);
   product(graph, `${p}h`, `${layer}.down`, `${p}d`, { arithmetic, inputs: shape.hidden });
+}
+
+/** float32 [columns], the largest magnitude over all rows. */
+function givePeaks(graph: GraphBuilder, layer: number, normed: string, { width, hidden }: GraphShape): void {
+  const p = `l${layer}.`;
+  for (const [product, x, columns] of [
+    ["qkv", normed, width],
+    ["gate_up", `${p}n2`, width],
+    ["down", `${p}h`, hidden],
+  ] as const) {
+    const name = `peak_${layer}.${product}`;
+    graph.node("ReduceMax", [graph.node("Abs", [x], `${name}.a`)], name, { axes: [0, 1], keepdims: 0 });
+    graph.output(name, "float32", [columns]);
+  }
 }
 
 /** sum = a + b and its norm, in one node. */

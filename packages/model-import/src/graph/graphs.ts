@@ -14,11 +14,17 @@ export interface GraphOptions {
   readonly name: string;
 }
 
-/** The graph of an autoregressive target, for chains or for trees, with every hidden row as an output. */
-export function targetGraph(options: GraphOptions & { readonly kind: "chain" | "tree" }): Uint8Array {
-  const { shape, arithmetic, kind, name } = options;
+/**
+ * The graph of an autoregressive target, for chains or for trees, with every hidden row as an output.
+ *
+ * @param options givesPeaks: also outputs peak_N.qkv, peak_N.gate_up, peak_N.down, what calibration looks at
+ */
+export function targetGraph(
+  options: GraphOptions & { readonly kind: "chain" | "tree"; readonly givesPeaks?: boolean },
+): Uint8Array {
+  const { shape, arithmetic, kind, name, givesPeaks = false } = options;
   const graph = createGraph(options.weights);
-  decoderBody(graph, { shape, arithmetic, attention: kind, givesTaps: true, readsTaps: 0 });
+  decoderBody(graph, { shape, arithmetic, attention: kind, givesTaps: true, readsTaps: 0, givesPeaks });
   targetHead(graph, shape.vocabularySize);
   return graph.encode(name);
 }

@@ -1,8 +1,9 @@
-import { abortError } from "@diffuspec/contracts";
 import { type Rope, rotaryTables } from "../graph/rope.ts";
 import type { ModelSource } from "../source/source.ts";
 import type { Step } from "./plan.ts";
 import { quantiseBlocks, quantiseRows } from "./quantise.ts";
+import { readBlocks } from "./read-blocks.ts";
+import { type Smoothing, smoothBias, smoothBlock, smoothGains } from "./smoothing.ts";
 import type { WeightFile } from "./weight-file.ts";
 
 /**
@@ -16,10 +17,10 @@ export interface StoreOptions {
   /** Called with the source bytes of what was stored, or found stored. */
   readonly onStored?: (bytes: number) => void;
   readonly signal?: AbortSignal;
+  /** Only for int8: other precisions round too little, or in blocks too small, to gain by it. */
+  readonly smoothing?: Smoothing;
 }
 
-/** Values of one read: the memory a conversion needs is a few of these, and one stored matrix. */
-const VALUES_AT_ONCE = 2 ** 20;
 const BLOCK = 32;
 
 /**
@@ -35,7 +36,7 @@ export async function storeWeights(
 ): Promise<void> {
   const tied = !steps.some(({ name }) => name === "head");
   for (const step of steps) {
-    if (step.kind === "vector") await storeVector(source, step, file);
+    if (step.kind === "vector") await storeVector(source, step, file, options);
     else if (step.kind === "embedding") await storeEmbedding(source, step, file, options, tied);
     else await storeLinear(source, step, file, options);
     options.onStored?.(bytesOf(source, step));
@@ -53,8 +54,12 @@ export async function storeRope(file: WeightFile, rope: Rope, headDim: number, p
   if (!file.has("sin")) await file.add("sin", "float32", dims, sin);
 }
 
-async function storeVector(source: ModelSource, { name, parts, columns }: Step, file: WeightFile): Promise<void> {
-  if (!file.has(name)) await file.add(name, "float32", [columns], await source.readRows(`${parts[0]}.weight`, 0, 1));
+async function storeVector(source: ModelSource, step: Step, file: WeightFile, options: StoreOptions): Promise<void> {
+  const { name, parts, columns } = step;
+  if (file.has(name)) return;
+  const values = await source.readRows(`${parts[0]}.weight`, 0, 1);
+  if (options.smoothing) smoothGains(name, values, options.smoothing);
+  await file.add(name, "float32", [columns], values);
 }
 
 /** Row by row, as it lies. In int4 the lookup has int8 rows and the product with it 8-bit blocks. */
@@ -89,8 +94,9 @@ async function storeLinear(source: ModelSource, step: Step, file: WeightFile, op
   if (bias && !file.has(`${name}.b`)) {
     const all = new Float32Array(outputs);
     let at = 0;
-    for (const part of parts) {
+    for (const [i, part] of parts.entries()) {
       const values = await source.readRows(`${part}.bias`, 0, 1);
+      if (options.smoothing) smoothBias(step, i, values, options.smoothing);
       all.set(values, at);
       at += values.length;
     }
@@ -157,14 +163,13 @@ async function blockRows(
   await file.add(`${name}.s${bits}`, "float32", [rows * blocks], scales);
 }
 
-/** The rows of all parts, some at a time. */
-async function* readAll(source: ModelSource, step: Step, { signal }: StoreOptions): AsyncGenerator<Float32Array> {
-  const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / step.columns));
-  for (const [i, part] of step.parts.entries())
-    for (let first = 0; first < step.rows[i]!; first += atOnce) {
-      if (signal?.aborted) throw abortError(signal);
-      yield source.readRows(`${part}.weight`, first, Math.min(atOnce, step.rows[i]! - first));
-    }
+/** The rows of all parts, smoothed. */
+async function* readAll(source: ModelSource, step: Step, options: StoreOptions): AsyncGenerator<Float32Array> {
+  const { signal, smoothing } = options;
+  for await (const block of readBlocks(source, step, signal)) {
+    if (smoothing) smoothBlock(step, block, smoothing);
+    yield block.values;
+  }
 }
 
 async function* map<T>(blocks: AsyncIterable<Float32Array>, to: (block: Float32Array) => T): AsyncGenerator<T> {
