@@ -101,8 +101,9 @@ describe.skipIf(reason !== "")(`README examples in headless Chromium${reason}`, 
     await tab.close();
 
     const file = join(folder, `${name}.mjs`);
-    const put = `\nprocess.stdout.write(JSON.stringify({ printed }));\n`;
-    writeFileSync(file, example(name).replace(/^((?:import [^\n]*\n)+)/, `$1${RECORD}`) + put);
+    const put = "\nprocess.stdout.write(JSON.stringify({ printed }));\n";
+    writeFileSync(join(folder, "record.mjs"), `${RECORD}globalThis.printed = printed;\n`);
+    writeFileSync(file, `import "./record.mjs";\n${example(name)}${put}`);
     const node = JSON.parse(execFileSync(process.execPath, [file], { encoding: "utf8", timeout: 20_000 }));
     expect(outcome).toEqual(node);
     expect(missing.filter((url) => !url.endsWith("/favicon.ico"))).toEqual([]);

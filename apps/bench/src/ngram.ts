@@ -17,6 +17,9 @@ of the same training text where DIR holds its lmplz, build_binary and kenlm_benc
   --repeats N    turns of each (default 9)
 `;
 
+/** Texts handed over at once. */
+const BATCH = 4096;
+
 const { values } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
@@ -50,9 +53,13 @@ function measure({ kenlm, order, repeats }: { kenlm: string | undefined; order: 
   const theirs = kenlm !== undefined && missing === undefined ? openKenlm(kenlm, corpus, order) : undefined;
   try {
     const turns = Array.from({ length: repeats + 1 }, () => ({ ours: turn(scorer, corpus), theirs: theirs?.turn() }));
-    turns.shift(); // the compilers' turn
+    turns.shift(); // while the compiler still works
     const ngrams = model.levels.reduce((sum, { logProb }) => sum + logProb.length, 0);
     if (theirs && theirs.ngrams !== ngrams) throw new Error(`KenLM has ${theirs.ngrams} n-grams and we ${ngrams}.`);
+    for (const { ours, theirs: other } of turns)
+      if (other && Math.abs(ours.log10Sum / other.log10Sum - 1) > 1e-4)
+        // theirs are 32-bit sums
+        throw new Error(`Our answers sum to ${ours.log10Sum} and KenLM's to ${other.log10Sum}.`);
     const queriesPerSecond = median(turns.map(({ ours }) => ours.perSecond));
     const kenlmQueriesPerSecond = theirs ? median(turns.map((both) => both.theirs!.perSecond)) : null;
     const perNgram = (bytes: number) => round(bytes / ngrams);
@@ -62,6 +69,7 @@ function measure({ kenlm, order, repeats }: { kenlm: string | undefined; order: 
       ratio: kenlmQueriesPerSecond === null ? null : round(queriesPerSecond / kenlmQueriesPerSecond),
       maxAbsLog10Difference: goldenDifference(),
       ...(missing !== undefined && { reason: missing }),
+      oneTextAtATime: Math.round(median(turns.map(({ ours }) => ours.oneAtATime))),
       order,
       queries: corpus.queries,
       repeats,
@@ -88,22 +96,39 @@ function measure({ kenlm, order, repeats }: { kenlm: string | undefined; order: 
 
 /** All held-out text once, each line from <s> on. Rates are by CPU time, as KenLM's own are, and by the clock. */
 function turn(scorer: HashedScorer, { heldOut, begin, queries }: Corpus) {
-  const out = new Float64Array(heldOut.reduce((most, ids) => Math.max(most, ids.length), 0));
+  const out = new Float64Array(queries);
   const start = scorer.begin(Int32Array.of(begin));
+  const batches = Array.from({ length: Math.ceil(heldOut.length / BATCH) }, (_, i) =>
+    heldOut.slice(i * BATCH, (i + 1) * BATCH),
+  );
+  const many = timed(queries, () => {
+    let sum = 0;
+    for (const texts of batches) {
+      scorer.scoreTexts(start, texts, out);
+      const asked = texts.reduce((total, { length }) => total + length, 0);
+      for (let i = 0; i < asked; i++) sum += out[i]!;
+    }
+    return sum / Math.LN10;
+  });
+  const one = timed(queries, () => {
+    let sum = 0;
+    for (const ids of heldOut) {
+      scorer.scoreText(start, ids, out);
+      for (let i = 0; i < ids.length; i++) sum += out[i]!;
+    }
+    return sum / Math.LN10;
+  });
+  if (many.log10Sum !== one.log10Sum) throw new Error(`The sums are ${many.log10Sum} and ${one.log10Sum}.`);
+  return { ...many, oneAtATime: one.perSecond };
+}
+
+function timed(queries: number, work: () => number) {
   const cpu = process.cpuUsage();
   const wall = performance.now();
-  let sum = 0;
-  for (const ids of heldOut) {
-    scorer.scoreText(start, ids, out);
-    for (let i = 0; i < ids.length; i++) sum += out[i]!;
-  }
+  const log10Sum = work();
   const wallSeconds = (performance.now() - wall) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  return {
-    perSecond: queries / ((user + system) / 1e6),
-    perWallSecond: queries / wallSeconds,
-    log10Sum: sum / Math.LN10,
-  };
+  return { perSecond: queries / ((user + system) / 1e6), perWallSecond: queries / wallSeconds, log10Sum };
 }
 
 function whyNot(folder: string | undefined): string | undefined {

@@ -96,6 +96,7 @@ export function createEstimation(settings: Settings, overflow: (settings: Settin
       if (!any) throw optionError("the corpus is empty", "there is nothing to count");
       const rest = corpus.rest();
       const size = settings.size();
+      if (size > 2 ** 24) throw optionError(`The corpus has ${size} words`, "a vocabulary has at most 2^24");
       const counted = spilled ? spilled.counted(rest, size) : countNgrams(rest, order, size);
       return kneserNey(counted, settings, size, ranks);
     },

@@ -1,5 +1,6 @@
 import { optionError } from "./errors.ts";
 import { bucketOf, follow, hashedIndex } from "./hashed-index.ts";
+import { createLanes } from "./lanes.ts";
 import { type NgramModel, requireId } from "./model.ts";
 import { bothForms, type NgramScorer, requireRoom } from "./scorer.ts";
 
@@ -12,6 +13,11 @@ export interface HashedScorer extends NgramScorer<number> {
    * @throws ERR_OPTION for an id outside the vocabulary, or where `out` is too short
    */
   scoreText(state: number, ids: Int32Array, out: Float64Array): number;
+  /**
+   * The same for many texts, each from `state`: out holds the scores of one text behind those of another. Faster, as several
+   * texts are looked up in turn and none waits for memory alone.
+   */
+  scoreTexts(state: number, texts: readonly Int32Array[], out: Float64Array): void;
   /** Memory of the index; the model it was made from is needed no longer. */
   readonly bytes: number;
 }
@@ -19,7 +25,7 @@ export interface HashedScorer extends NgramScorer<number> {
 /**
  * The scores of createNgramScorer(), bit for bit, several times as fast: the model becomes an automaton in a hash table, 24
  * bytes an n-gram and 8 a context. A state is a number that this scorer understands, and every other one made of an equal
- * model. For whoever scores much; a model that is asked now and then needs no index.
+ * model. For whoever scores whole texts; a model that is asked for a few candidates needs no index.
  *
  * @throws ERR_UNSUPPORTED past 2^28 n-grams; in score and scoreText ERR_OPTION for an id outside the vocabulary, a state
  *   that is none, or an `out` that is too short
@@ -83,6 +89,15 @@ export function createHashedScorer(model: NgramModel, name = `${model.order}-gra
       throw optionError(`The state is ${state}`, `states of this model are the integers 0..${stateCount - 1}`);
   }
 
+  const lanes = createLanes(index);
+  function scoreTexts(from: number, texts: readonly Int32Array[], out: Float64Array): void {
+    requireState(from);
+    let total = 0;
+    for (const { length } of texts) total += length;
+    requireRoom(out, total);
+    lanes.score(from, texts, total, out);
+  }
+
   const knows = (token: number) => token >= 0 && token < vocabularySize;
   const advance = (state: number, token: number) => (knows(token) ? follow(index, state, token) : 0);
   return {
@@ -91,6 +106,7 @@ export function createHashedScorer(model: NgramModel, name = `${model.order}-gra
     begin: (context) => context.subarray(Math.max(0, context.length - model.order + 1)).reduce(advance, 0),
     advance,
     scoreText,
+    scoreTexts,
     score: bothForms(
       (state, token) => {
         requireState(state);

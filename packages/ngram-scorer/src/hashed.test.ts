@@ -76,6 +76,27 @@ describe("createHashedScorer", () => {
     );
   });
 
+  test("many texts are as one after the other, in their order, whatever their number and lengths", () => {
+    fc.assert(
+      fc.property(estimated, text, fc.array(text, { maxLength: 100 }), (model, context, texts) => {
+        const scorer = createHashedScorer(model);
+        const begin = scorer.begin(context);
+        const total = texts.reduce((sum, { length }) => sum + length, 0);
+        const out = new Float64Array(total + 1).fill(7);
+        scorer.scoreTexts(begin, texts, out);
+        let at = 0;
+        for (const ids of texts) {
+          const one = new Float64Array(ids.length);
+          scorer.scoreText(begin, ids, one);
+          expect(out.subarray(at, at + ids.length)).toEqual(one);
+          at += ids.length;
+        }
+        expect(out[total]).toBe(7);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test("a context id that the vocabulary lacks is a context never seen", () => {
     const model = estimateNgram([[0, 1, 2, 0, 1]], { vocabularySize: 3 });
     const scorer = createHashedScorer(model);
@@ -91,14 +112,17 @@ describe("createHashedScorer", () => {
       expect(() => scorer.score(state, 0)).toThrow(refused);
       expect(() => scorer.score([0, state], Int32Array.of(0), room)).toThrow(refused);
       expect(() => scorer.scoreText(state, Int32Array.of(0), room)).toThrow(refused);
+      expect(() => scorer.scoreTexts(state, [Int32Array.of(0)], room)).toThrow(refused);
     }
     for (const strange of [-1, 3]) {
       expect(() => scorer.score(0, strange)).toThrow(refused);
       expect(() => scorer.score([0], Int32Array.of(strange), room)).toThrow(refused);
       expect(() => scorer.scoreText(0, Int32Array.of(1, strange), room)).toThrow(refused);
+      expect(() => scorer.scoreTexts(0, [Int32Array.of(1), Int32Array.of(1, strange)], room)).toThrow(refused);
     }
     expect(() => scorer.score([0, 0], Int32Array.of(0, 1, 2), room)).toThrow(refused);
     expect(() => scorer.scoreText(0, Int32Array.of(0, 1, 2, 0, 1), room)).toThrow(refused);
+    expect(() => scorer.scoreTexts(0, [Int32Array.of(0, 1), Int32Array.of(2, 0, 1)], room)).toThrow(refused);
   });
 });
 

@@ -18,7 +18,7 @@ import { optionError } from "./errors.ts";
 import { createEstimation } from "./estimate.ts";
 import { bytesPerToken, checked, type EstimateOptions, type EstimateWordsOptions } from "./estimate-options.ts";
 import type { NgramModel } from "./model.ts";
-import { createRuns, type RunStore } from "./runs.ts";
+import { BYTES_PER_NGRAM, createRuns, type RunStore } from "./runs.ts";
 import type { Sentence } from "./words.ts";
 
 export interface ArpaGzipOptions extends ArpaReadOptions {
@@ -59,6 +59,8 @@ export function writeArpaGzip(model: NgramModel, options: ArpaWriteOptions = {})
 export interface SpillOptions {
   /** Most bytes for the text and its counting at once; the distinct n-grams come beside. Default {@link SPILL_AT}. */
   readonly mostBytes?: number;
+  /** Most bytes for the distinct n-grams where the corpus is spilled, 56 each. Default 2^32. */
+  readonly mostNgramBytes?: number;
   /** Where a folder is made for the counts, and removed at the end. Default: the system's for temporary files. */
   readonly folder?: string;
 }
@@ -69,9 +71,10 @@ export const SPILL_AT = 2 ** 28;
 /**
  * estimateNgramStream() of a corpus larger than memory: each time `mostBytes` are used up, what was read is counted and its
  * counts go to disk; they are merged when the corpus has ended. The model is the same to the bit. Beside `mostBytes`, memory
- * holds every distinct n-gram (36 bytes each and an order, at the end); the disk, at most 2 (n + 1) (n + 2) bytes an id.
+ * holds every distinct n-gram (up to 56 bytes each); the disk, at most 2 (n + 1) (n + 2) bytes an id.
  *
- * @throws ERR_OPTION as estimateNgram(), and where `mostBytes` is not room for 64 ids; what the file system throws
+ * @throws ERR_OPTION as estimateNgram(), where `mostBytes` is not room for 64 ids, and where the n-grams of a spilled corpus
+ *   could take more than `mostNgramBytes`; what the file system throws
  */
 export function estimateNgramSpilled(
   sequences: AsyncIterable<ArrayLike<number>> | Iterable<ArrayLike<number>>,
@@ -86,6 +89,9 @@ export async function estimateNgramSpilled(
   options: (EstimateOptions | EstimateWordsOptions) & SpillOptions,
 ): Promise<NgramModel> {
   const settings = checked({ mostBytes: SPILL_AT, ...options });
+  const { mostNgramBytes = 2 ** 32 } = options;
+  if (!Number.isInteger(mostNgramBytes) || mostNgramBytes < BYTES_PER_NGRAM)
+    throw optionError(`mostNgramBytes is ${mostNgramBytes}`, `it is an integer of at least ${BYTES_PER_NGRAM}`);
   const least = 64 * bytesPerToken(settings.order);
   if (settings.mostBytes < least)
     throw optionError(`mostBytes is ${settings.mostBytes}`, `order ${settings.order} takes ${least} at least`);
@@ -93,7 +99,7 @@ export async function estimateNgramSpilled(
   try {
     const estimation = createEstimation(settings, () => {
       store = createFileStore(options.folder ?? tmpdir());
-      return createRuns(settings, store);
+      return createRuns(settings, store, Math.floor(mostNgramBytes / BYTES_PER_NGRAM));
     });
     for await (const sequence of sequences) estimation.add(sequence);
     return estimation.finish();

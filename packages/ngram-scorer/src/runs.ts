@@ -1,4 +1,5 @@
 import { type CountedLevel, countNgrams, type Stream } from "./count.ts";
+import { optionError } from "./errors.ts";
 import type { Overflow } from "./estimate.ts";
 import type { Settings } from "./estimate-options.ts";
 import { tokenArray } from "./model.ts";
@@ -20,11 +21,16 @@ interface Run {
 const BLOCK = 4096;
 const BLOCKS = 2 ** 18;
 
+/** An upper bound for what a distinct n-gram takes in memory, from its merging to its place in the model. */
+export const BYTES_PER_NGRAM = 56;
+
 /**
  * Counts a corpus part by part: the counts of each go to the store, sorted, and are merged when it has ended. Kept in memory:
- * a part while it is counted, then every distinct n-gram, 16 bytes each (36 while the model is made).
+ * a part while it is counted, then every distinct n-gram.
+ *
+ * @param mostNgrams distinct n-grams of all orders; one more is ERR_OPTION
  */
-export function createRuns({ order }: Settings, store: RunStore): Overflow {
+export function createRuns({ order }: Settings, store: RunStore, mostNgrams: number): Overflow {
   const runs: Run[][] = Array.from({ length: order }, () => []);
   let length = 0;
 
@@ -44,7 +50,12 @@ export function createRuns({ order }: Settings, store: RunStore): Overflow {
     counted(rest, vocabularySize) {
       put(rest, vocabularySize);
       const merged: Merged[] = [];
-      for (let n = 1; n <= order; n++) merged.push(merge(runs[n - 1]!, n, merged, vocabularySize, store));
+      let room = mostNgrams;
+      for (let n = 1; n <= order; n++) {
+        const level = merge(runs[n - 1]!, n, merged, { vocabularySize, store, room });
+        room -= level.tokens.length;
+        merged.push(level);
+      }
       return merged;
     },
   };
@@ -72,19 +83,17 @@ interface Merged extends CountedLevel {
   readonly childStart: Uint32Array;
 }
 
-/** One level of all runs of its order. */
+/** One level of all runs of its order, of at most `room` n-grams. */
 function merge(
   runs: readonly Run[],
   n: number,
   below: readonly Merged[],
-  vocabularySize: number,
-  store: RunStore,
+  { vocabularySize, store, room }: { vocabularySize: number; store: RunStore; room: number },
 ): Merged {
-  const most = runs.reduce((sum, { records }) => sum + records, 0);
-  const tokens = tokenArray(vocabularySize, most);
-  const counts = new Uint32Array(most);
-  const prefixes = new Uint32Array(n > 1 ? most : 0);
-  const suffixes = new Uint32Array(n > 1 ? most : 0);
+  const first = runs.reduce((most, { records }) => Math.max(most, records), 1); // as many there are at least
+  let tokens = tokenArray(vocabularySize, first);
+  let counts = new Uint32Array(first);
+  let prefixes = new Uint32Array(n > 1 ? first : 0);
   const readers = runs
     .filter(({ records }) => records > 0)
     .map((run) => createReader(run, n, store, blockOf(runs.length)));
@@ -97,6 +106,13 @@ function merge(
     if (!same) {
       const sameParent = size > 0 && reader.startsWith(gram, n - 1);
       for (let i = 0; i < n; i++) gram[i] = reader.word(i);
+      if (size === room) throw tooMany(n);
+      if (size === tokens.length) {
+        const length = Math.min(Math.ceil(1.5 * size) + 16, room);
+        tokens = grown(tokens, tokenArray(vocabularySize, length));
+        counts = grown(counts, new Uint32Array(length));
+        if (parents) prefixes = grown(prefixes, new Uint32Array(length));
+      }
       tokens[size] = gram[n - 1]!;
       if (parents) {
         prefixes[size] = sameParent ? prefixes[size - 1]! : find(below, gram, 0, n - 1);
@@ -111,12 +127,23 @@ function merge(
   const level = {
     tokens: tokens.slice(0, size),
     counts: counts.slice(0, size),
-    prefixes: prefixes.slice(0, size),
-    suffixes: suffixes.slice(0, n > 1 ? size : 0),
+    prefixes: prefixes.slice(0, size), // empty where there are none
+    suffixes: new Uint32Array(n > 1 ? size : 0),
     childStart: new Uint32Array(size + 1),
   };
   if (n > 1) fillSuffixes([...below, level]);
   return level;
+}
+
+const tooMany = (n: number) =>
+  optionError(
+    `The corpus has more distinct n-grams than mostNgramBytes is room for, met at order ${n}`,
+    `they stay in memory, up to ${BYTES_PER_NGRAM} bytes each`,
+  );
+
+function grown<T extends Uint16Array | Uint32Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
 }
 
 /** The suffix of an n-gram goes on from the suffix of its prefix, with the same last id. */

@@ -79,6 +79,24 @@ describe("streamed and spilled are in memory", () => {
     await expect(large).rejects.toThrow(/ENOENT/);
   });
 
+  test("n-grams that are too many for memory are refused, at the one more", async () => {
+    const corpus = [walk(5_000, 50)];
+    const given = { order: 3, vocabularySize: 50, mostBytes: 20_000, folder };
+    const count = estimateNgram(corpus, { order: 3, vocabularySize: 50 }).levels.reduce(
+      (sum, { logProb }) => sum + logProb.length,
+      0,
+    );
+    const fits = await estimateNgramSpilled(corpus, { ...given, mostNgramBytes: 56 * count });
+    expect(fits.order).toBe(3);
+    const refused = estimateNgramSpilled(corpus, { ...given, mostNgramBytes: 56 * count - 1 });
+    await expect(refused).rejects.toMatchObject({
+      code: "ERR_OPTION",
+      message: expect.stringMatching(/mostNgramBytes/),
+    });
+    await expect(estimateNgramSpilled(corpus, { ...given, mostNgramBytes: 0 })).rejects.toThrow(/mostNgramBytes is 0/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test("too little room, an empty corpus", async () => {
     const few = estimateNgramSpilled([[0, 1]], { vocabularySize: 3, mostBytes: 1000 });
     await expect(few).rejects.toThrow(/mostBytes is 1000: order 3 takes 12032 at least/);
