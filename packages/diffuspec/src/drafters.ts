@@ -1,5 +1,5 @@
 import { type CausalScorer, DiffuSpecError, type Drafter, type PathSearch, type Tokenizer } from "@diffuspec/contracts";
-import { createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffuspec/cps";
+import { BEAM_DEFAULTS, createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffuspec/cps";
 import { createDlmDrafter, type DlmManifest } from "@diffuspec/drafter-dlm";
 import { createCascade } from "@diffuspec/drafters/cascade";
 import { createPromptLookup } from "@diffuspec/drafters/prompt-lookup";
@@ -46,7 +46,8 @@ export function createDrafters(parts: {
     if (!available.includes(name)) throw unavailable(name, pair.manifest.name, available);
   };
 
-  async function dlm(name: DrafterName, search: PathSearch | (() => PathSearch)): Promise<Drafter> {
+  /** @param coupling weight of a sampler's noise: its full weight after the search has weighed the drafter */
+  async function dlm(name: DrafterName, search: PathSearch | (() => PathSearch), coupling: number): Promise<Drafter> {
     const { precision, threads, lattice, steps, taps } = settings;
     return createDlmDrafter({
       drafter: pair.manifest.drafter as unknown as DlmManifest,
@@ -56,6 +57,7 @@ export function createDrafters(parts: {
       lattice: { ...lattice, targetVocabularySize: verifier.vocabularySize },
       steps,
       taps,
+      coupling,
       vocabulary: tokenizer.vocabulary,
       name,
       ...(threads !== undefined && { threads }),
@@ -87,9 +89,9 @@ export function createDrafters(parts: {
     require(name);
     switch (name) {
       case "dlm":
-        return dlm(name, await cps());
+        return dlm(name, await cps(), 1 / (drafterWeight(settings) || 1));
       case "dlm-argmax":
-        return dlm(name, createArgmaxSearch());
+        return dlm(name, createArgmaxSearch(), 1);
       case "prompt-lookup":
         return createPromptLookup();
       case "recycling":
@@ -129,6 +131,10 @@ export function createDrafters(parts: {
     },
   };
 }
+
+/** lambda of Eq. 8. */
+const drafterWeight = ({ search }: EngineOptions) =>
+  (search === "tree" ? undefined : search.lambda) ?? BEAM_DEFAULTS.lambda;
 
 function unavailable(name: DrafterName, model: string, available: readonly DrafterName[]): DiffuSpecError {
   return new DiffuSpecError({

@@ -10,10 +10,10 @@ const row = (...q: number[]) => ({
 const noiseOf = (noise: Record<number, number>) => (token: number) => noise[token] ?? 0;
 
 describe("couple", () => {
-  test("ranks by ln q / T + gain * noise", () => {
+  test("ranks by ln q + gain * T * noise", () => {
     const table = row(0.5, 0.3, 0.2);
     couple(table, 0, { top: 3, tau: 1, temperature: 2, gain: 2, noise: noiseOf({ 10: -1, 11: 0.1, 12: 1 }) });
-    const raw = [Math.log(0.2) / 2 + 2, Math.log(0.3) / 2 + 0.2, Math.log(0.5) / 2 - 2];
+    const raw = [Math.log(0.2) + 4, Math.log(0.3) + 0.4, Math.log(0.5) - 4];
     expect([...table.ids]).toEqual([12, 11, 10]);
     const total = Math.log(raw.reduce((sum, x) => sum + Math.exp(x), 0));
     for (const [i, x] of raw.entries()) expect(table.logits[i]! - table.logSumExp[0]!).toBeCloseTo(x - total, 5);

@@ -7,18 +7,18 @@ export interface Coupling {
   readonly tau: number;
   /** Above 0. */
   readonly temperature: number;
-  /** Weight of the noise. The search weighs the drafter by lambda; 1 / lambda gives the noise its full weight. */
+  /** Weight of T times the noise. The search weighs the drafter by lambda; 1 / lambda gives the noise its full weight. */
   readonly gain: number;
   /** The sampler's Gumbel noise for a token at the row's absolute position. */
   readonly noise: (token: number) => number;
 }
 
 /**
- * Lets a draft follow a sampling target: the target takes argmax(ln p / T + g) with noise g that is a function of seed,
- * position and id, so a drafter that adds the same g to ln q / T agrees with it more often. What the target chose is not
- * looked at, so the output stays exact.
+ * Lets a draft follow a sampling target: the target takes argmax(ln p + T * g) with noise g that is a function of seed,
+ * position and id, so a drafter that adds the same T * g to ln q agrees with it more often. What the target chose is not
+ * looked at, so the output stays exact; and as T goes to 0 the draft becomes the greedy one.
  *
- * Entries of the row are sorted by ln q / T + gain * g. Of this order the shortest head is kept whose mass under q reaches
+ * Entries of the row are sorted by ln q + gain * T * g. Of this order the shortest head is kept whose mass under q reaches
  * tau; so a flat q leaves the search a choice, however much the noise prefers one token. The rest becomes -Infinity, the
  * padding of a lattice's table. Scores become those of a softmax over the whole row, for a search needs log-probabilities.
  * In place.
@@ -30,8 +30,7 @@ export function couple({ ids, logits, logSumExp }: TopM, row: number, coupling: 
   const entries = Array.from({ length: top }, (_, m) => {
     const id = ids[start + m]!;
     const logit = logits[start + m]!;
-    // Against the best logit: a tiny temperature then leaves one finite score, not none.
-    return { id, mass: Math.exp(logit - logSumExp[row]!), score: (logit - best) / temperature + gain * noise(id) };
+    return { id, mass: Math.exp(logit - logSumExp[row]!), score: logit - best + gain * temperature * noise(id) };
   }).sort((a, b) => b.score - a.score || a.id - b.id);
   const highest = entries[0]!.score;
   let sum = 0;
