@@ -13,6 +13,8 @@ export interface Needs {
   readonly topK?: number;
   /** Hidden rows of these places. */
   readonly taps?: readonly Tap[];
+  /** False: in rounds in which no draft was asked for (`Outcome.idle`) nothing of this is wanted. Default true. */
+  readonly whenIdle?: boolean;
 }
 
 /** The beginning of one generation. */
@@ -57,6 +59,8 @@ export interface Outcome {
   readonly path: Int32Array;
   /** The ids committed by this round: accepted draft tokens, then the bonus. The last one is the next root. */
   readonly committed: Int32Array;
+  /** True in a round in which no draft was asked for; its rows show what Needs names unless `whenIdle` is false. */
+  readonly idle?: boolean;
 }
 
 /** One conversation's state of a drafter. Life cycle: begin, (propose, observe)*, begin again or dispose. */

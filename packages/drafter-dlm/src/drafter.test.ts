@@ -180,7 +180,7 @@ describe("taps", () => {
 
   test("what the target showed changes the draft, and only where it is wanted", async () => {
     const { drafter, drafts } = await drafted({ drafter: tapped }, 1);
-    expect(drafter.needs).toEqual({ taps: [1, "output"] });
+    expect(drafter.needs).toEqual({ taps: [1, "output"], whenIdle: false });
     expect((await drafted({ drafter: tapped }, -1)).drafts).not.toEqual(drafts);
     const blind = await drafted({ drafter: tapped, taps: false }, 1);
     expect(blind.drafter.needs).toEqual({});

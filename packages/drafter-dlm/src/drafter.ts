@@ -33,7 +33,7 @@ export async function createDlmDrafter(options: DlmDrafterOptions): Promise<Draf
   return {
     contractVersion: CONTRACT_VERSION,
     name,
-    needs: taps.length > 0 ? { taps } : {},
+    needs: taps.length > 0 ? { taps, whenIdle: false } : {},
     ...(vocabulary && { vocabulary }),
     open: () =>
       createSession({

@@ -155,7 +155,7 @@ export function createSession(parts: SessionParts): DrafterSession {
         larger.set(known);
         known = larger;
       }
-      taps?.observe(length, outcome);
+      if (!outcome.idle) taps?.observe(length, outcome);
       known.set(committed, length);
       length += committed.length;
     },

@@ -49,7 +49,9 @@ test("a session hands each fresh id its row once, and forgets them with a new te
     [20, 0],
     [20, 2],
   ]);
+  await session.observe({ ...outcome([0], 5), idle: true });
+  expect(store.take(22, 1).every((x) => x === 0)).toBe(true);
   await session.observe(outcome([0], 5));
   await session.begin({ ids: text(23), sampler: greedy });
-  expect(store.take(22, 1).every((x) => x === 0)).toBe(true);
+  expect(store.take(23, 1).every((x) => x === 0)).toBe(true);
 });

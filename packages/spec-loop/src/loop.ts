@@ -141,7 +141,9 @@ function openRounds(machine: Machine, plan: Plan, completion: GrowingCompletion,
     const tree = draft ? graft(offered, draft.tree, nodes + 1) : chain(root, []);
 
     const verifying = now();
-    const rows = await cache.verify(tree, { ...seat?.drafter.needs, logits: !sampler.argmaxOnly });
+    const idle = length === 0;
+    const needs = seat && (!idle || seat.drafter.needs.whenIdle !== false) ? seat.drafter.needs : {};
+    const rows = await cache.verify(tree, { ...needs, logits: !sampler.argmaxOnly });
     const verified = now();
     throwIfStopped(signal);
     requireRows(rows, tree, verifier.name);
@@ -156,7 +158,7 @@ function openRounds(machine: Machine, plan: Plan, completion: GrowingCompletion,
     const path = found.path.slice(0, kept);
 
     const observing = now();
-    if (seat) await seat.observe({ tree, rows, path, committed: tokens }, signal);
+    if (seat) await seat.observe({ tree, rows, path, committed: tokens, ...(idle && { idle }) }, signal);
     const committing = now();
     await cache.commit(path);
     const committed = now();

@@ -315,6 +315,36 @@ describe("rounds and totals", () => {
       expect(round).toMatchObject({ accepted: 0, bonus: true, stats: { length: 0, drafted: 0, rows: 1, draftMs: 0 } });
   });
 
+  it.each([
+    [false, [[3], [], [3]]],
+    [true, [[3], [3], [3]]],
+  ])("rows of an idle round show what the drafter wants where whenIdle is %s", async (whenIdle, shown) => {
+    const verifier = createFakeVerifier(MODEL);
+    const oracle = oracleDrafter(verifier.model);
+    const seen: number[][] = [];
+    const drafter: Drafter = {
+      ...oracle,
+      needs: { topK: 3, whenIdle },
+      async open() {
+        const session = await oracle.open();
+        return {
+          ...session,
+          observe(outcome) {
+            if (outcome.idle && !whenIdle) {
+              expect(() => outcome.rows.top(0)).toThrow();
+              seen.push([]);
+            } else seen.push([outcome.rows.top(0).length]);
+            return session.observe(outcome);
+          },
+        };
+      },
+    };
+    const lengths = [2, 0, 2];
+    const controller = { name: "script", begin() {}, next: () => lengths.shift()!, observe() {} };
+    await complete({ verifier, drafter, controller }, PROMPT, { maxTokens: 7 });
+    expect(seen).toEqual(shown);
+  });
+
   it("drafter and controller observe every round, skipped ones too; search time is told apart", async () => {
     const verifier = createFakeVerifier(MODEL);
     const outcomes: Outcome[] = [];

@@ -58,6 +58,18 @@ describe("cascade", () => {
     expect(createCascade({ first: fake(1, {}).drafter, otherwise: fake(2, {}).drafter, least: 1 }).needs).toEqual({});
   });
 
+  it("wants nothing in idle rounds where neither does", () => {
+    const [none, idle, always] = [{}, { taps: [1], whenIdle: false }, { topK: 2 }].map(
+      (needs, id) => fake(id, {}, { needs }).drafter,
+    );
+    const whenIdle = (first: Drafter, otherwise: Drafter) =>
+      createCascade({ first, otherwise, least: 1 }).needs.whenIdle;
+    expect(whenIdle(none!, idle!)).toBe(false);
+    expect(whenIdle(idle!, idle!)).toBe(false);
+    expect(whenIdle(idle!, always!)).toBeUndefined();
+    expect(whenIdle(none!, none!)).toBeUndefined();
+  });
+
   it("leaves nothing open where the second does not open", async () => {
     const { drafter, calls } = fake(1, {});
     const open = () => {

@@ -72,7 +72,9 @@ function openSession(cheap: DrafterSession, better: DrafterSession, least: numbe
 function union(a: Needs, b: Needs): Needs {
   const topK = Math.max(a.topK ?? 0, b.topK ?? 0);
   const taps = [...new Set([...(a.taps ?? []), ...(b.taps ?? [])])];
-  return { ...(topK > 0 && { topK }), ...(taps.length > 0 && { taps }) };
+  const wanted = [a, b].filter((needs) => (needs.topK ?? 0) > 0 || (needs.taps?.length ?? 0) > 0);
+  const idle = wanted.length > 0 && wanted.every((needs) => needs.whenIdle === false);
+  return { ...(topK > 0 && { topK }), ...(taps.length > 0 && { taps }), ...(idle && { whenIdle: false }) };
 }
 
 const refuse = (what: string, why: string) =>
