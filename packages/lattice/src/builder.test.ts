@@ -1,6 +1,7 @@
-import { isDiffuSpecError, type Lattice } from "@diffuspec/contracts";
+import type { Lattice } from "@diffuspec/contracts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { codeOf } from "../test/code-of.ts";
 import { copyLattice, createLatticeBuilder, LATTICE_PAPER, type LatticeOptions } from "./index.ts";
 
 const ln = Math.log;
@@ -11,15 +12,6 @@ const candidates = (lattice: Lattice) =>
   ]);
 const build = (options: LatticeOptions, ...probabilities: number[][]) =>
   createLatticeBuilder(options).fromLogits(rows(...probabilities), probabilities.length, probabilities[0].length);
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return isDiffuSpecError(error) ? error.code : String(error);
-  }
-  return "no error";
-}
 
 describe("Eq. 7", () => {
   it("keeps the fewest best tokens that reach tau", () => {

@@ -1,6 +1,6 @@
-import { isDiffuSpecError } from "@diffuspec/contracts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { codeOf } from "../test/code-of.ts";
 import {
   type CalibrationRow,
   calibrationRows,
@@ -52,15 +52,6 @@ const logLoss = (rows: readonly CalibrationRow[], temperature: number) =>
     const p = tempered(Array.from(logProbs), temperature);
     return sum - Math.log(p[chosen === -1 ? p.length - 1 : chosen]);
   }, 0) / rows.length;
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return isDiffuSpecError(error) ? error.code : String(error);
-  }
-  return "no error";
-}
 
 describe("fitTemperatures", () => {
   it("finds the temperatures that the data were made with", () => {
