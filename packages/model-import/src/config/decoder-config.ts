@@ -1,18 +1,10 @@
 import { unsupported } from "../errors.ts";
+import type { GraphShape } from "../graph/decoder.ts";
 import type { Rope } from "../graph/rope.ts";
 
 /** What a model says about itself, whichever file it says it in. */
-export interface DecoderConfig {
+export interface DecoderConfig extends Omit<GraphShape, "positions"> {
   readonly family: Family;
-  readonly layers: number;
-  readonly width: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  /** Width of the gated layer. */
-  readonly hidden: number;
-  readonly vocabularySize: number;
-  readonly epsilon: number;
   readonly rope: Rope;
   /** Positions the model was trained for. */
   readonly contextLength: number;
