@@ -66,7 +66,8 @@ describe("which controller a generation gets", () => {
       return undefined as never;
     }
     async function* refused(): Generation {
-      throw new Error("busy");
+      yield await Promise.reject(new Error("busy"));
+      return undefined as never;
     }
     await running.next();
     await expect(seat.during(refused(), { temperature: 1 }).next()).rejects.toThrow("busy");
