@@ -1,8 +1,8 @@
 import type { LengthController } from "@diffuspec/contracts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { bestFixed, rateOf, type SimulatedRound, simulate, speed, type World } from "../test/simulation.ts";
 import { COST_AWARE_DEFAULTS, type CostAwareOptions, createCostAware, createFixedLength } from "./index.ts";
-import { bestFixed, rateOf, type SimulatedRound, simulate, speed, type World } from "./simulation.ts";
 
 const { kMax, start, maxWait } = COST_AWARE_DEFAULTS;
 const world = (accept: World["accept"], parts: Partial<World> = {}): World => ({

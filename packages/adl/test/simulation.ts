@@ -1,4 +1,5 @@
 import type { LengthController } from "@diffuspec/contracts";
+import { seededRandom } from "@diffuspec/testkit";
 
 /** A made-up machine and drafter. Milliseconds are simulated; nothing here looks at a clock. */
 export interface World {
@@ -9,16 +10,6 @@ export interface World {
   verifyMs(k: number, round: number): number;
   /** What a draft costs more for reading what was written since the last one, `idle` rounds ago; default 0. */
   resumeMs?(idle: number): number;
-}
-
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 export interface SimulatedRound {
@@ -45,7 +36,7 @@ export function simulate(
   { accept, draftMs, verifyMs, resumeMs = () => 0 }: World,
   { tokens: wanted, perPrompt = wanted, seed, noisy = true }: SimulationOptions,
 ): SimulatedRound[] {
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   const noise = () => (noisy ? 0.8 + 0.4 * random() + (random() < 0.01 ? 3 : 0) : 1);
   const rounds: SimulatedRound[] = [];
   let [tokens, left, idle] = [0, 0, 0];
