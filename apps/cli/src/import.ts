@@ -36,11 +36,15 @@ export async function importCommand(terminal: Terminal, source: string, flags: I
     const total = Object.values(result.files).reduce((a, b) => a + b, 0);
     terminal.stdout.write(
       `${result.name}: ${result.config.family}, ${(result.parameters / 1e6).toFixed(0)}M parameters, ${bytes(total)} in ${result.dir}\n` +
-        `Try: diffuspec generate "Once upon a time" --model ${result.dir} --drafter prompt-lookup\n`,
+        `Try: diffuspec generate "Once upon a time" --model ${result.dir} --drafter prompt-lookup${precisionFlag(precision)}\n`,
     );
   }
   return EXIT.ok;
 }
+
+/** What a command line needs where the default weights were not written. */
+export const precisionFlag = (written: readonly Precision[] | undefined): string =>
+  written === undefined || written.includes("int8") ? "" : ` --precision ${written[0]}`;
 
 const defaultOut = (source: string) => join("models", basename(resolve(source)).replace(/\.gguf$/i, ""));
 

@@ -42,7 +42,7 @@ beforeAll(async () => {
     format: "onnx",
     files: [{ path: "config.json" }],
     main: "config.json",
-    preset: "qwen3-mdlm",
+    preset: "qwen3-0.6b-mdlm",
     bytes: 100,
   };
   const absent = { ...safetensors, files: [{ path: "absent.safetensors" }] };
@@ -75,8 +75,10 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function cli(...argv: string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+const cli = (...argv: string[]) => cliOn({}, ...argv);
+
+async function cliOn(terminal: { isTTY?: boolean }, ...argv: string[]) {
+  const [stdout, stderr] = [new PassThrough(), Object.assign(new PassThrough(), terminal)];
   const code = await runCli(argv, {
     stdin: new PassThrough(),
     stdout,
@@ -106,7 +108,7 @@ test("a pair is fetched, imported, and a model directory with its drafter's file
   expect(manifest).toMatchObject({
     name: "pairs/small-qwen2",
     licence: "Apache-2.0",
-    hubDrafter: { preset: "qwen3-mdlm", graph: "drafter/config.json" },
+    hubDrafter: { preset: "qwen3-0.6b-mdlm", graph: "drafter/config.json" },
     target: { graphs: { int4: expect.anything() } },
   });
   expect(Object.keys(manifest.files)).toContain("drafter/config.json");
@@ -133,6 +135,15 @@ test("what fails is one line that says what to do, and leaves nothing under the 
   expect(await cli("pull", "tiny-js")).toMatchObject({ code: 2, err: expect.stringContaining("npm install") });
   expect(await cli("pull", "absent", "--registry", registry, "--out", dir)).toMatchObject({ code: 2 });
   expect(await cli("pull", "absent", "--hub", "nowhere")).toMatchObject({ code: 2 });
+});
+
+test("on a terminal there is progress, and at the end no trace of it", async () => {
+  const out = join(dir, "seen");
+  const { code, err } = await cliOn({ isTTY: true }, "pull", "small-qwen2", "--registry", registry, "--out", out);
+  expect(code).toBe(0);
+  expect(err).toContain("fetching org/qwen2 model-00001-of-00002.safetensors");
+  expect(err).toContain("converting");
+  expect(err.slice(err.lastIndexOf("\r\x1b[K") + 4)).toMatch(/checked by size\n$/);
 });
 
 test("pairs lists both registries", async () => {

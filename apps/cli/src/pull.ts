@@ -16,7 +16,7 @@ import {
 import { importModel, type Precision } from "@diffuspec/model-import";
 import { calibrateWith } from "./calibrate.ts";
 import { EXIT } from "./exit.ts";
-import { importProgress } from "./import.ts";
+import { importProgress, precisionFlag } from "./import.ts";
 import { bytes, printJson } from "./report.ts";
 import { progressLine, type Terminal } from "./terminal.ts";
 
@@ -109,7 +109,11 @@ interface Pulled {
   readonly already: boolean;
 }
 
-function report(terminal: Terminal, { json, out }: PullFlags, { name, dir, files, already }: Pulled): number {
+function report(
+  terminal: Terminal,
+  { json, out, precision }: PullFlags,
+  { name, dir, files, already }: Pulled,
+): number {
   if (json) {
     printJson(terminal, { name, dir, already, files });
     return EXIT.ok;
@@ -118,7 +122,7 @@ function report(terminal: Terminal, { json, out }: PullFlags, { name, dir, files
     terminal.stderr.write(`${path}: ${bytes(size)}, ${fetched ? "fetched" : "was here"}, checked by ${check}\n`);
   const model = out === undefined ? name : dir;
   terminal.stdout.write(
-    `${name} ${already ? "is already" : "is now"} in ${dir}\nTry: diffuspec generate "Once upon a time" --model ${model}\n`,
+    `${name} ${already ? "is already" : "is now"} in ${dir}\nTry: diffuspec generate "Once upon a time" --model ${model}${precisionFlag(precision)}\n`,
   );
   return EXIT.ok;
 }

@@ -74,9 +74,6 @@ export async function pullFiles(options: PullOptions): Promise<PulledFile[]> {
     again: "Run the same again",
     ...(instead !== undefined && { instead }),
   };
-  await mkdir(options.dir, { recursive: true });
-  const dir = await realpath(options.dir);
-
   const ask = async (file: HubFile): Promise<Wanted> => {
     const url = resolveUrl(hub, source, file.path);
     const facts = await askHub(url, file.path, hub, how);
@@ -85,11 +82,13 @@ export async function pullFiles(options: PullOptions): Promise<PulledFile[]> {
     if (bytes === undefined) throw missing(file.path, `${url.host} does not say its size`, { url: url.href }, instead);
     return { file, url, bytes, facts };
   };
-  const wanted: Wanted[] = [];
+  const wanted: Wanted[] = [await ask(source.files[0]!)]; // where the hub has nothing, no empty folder is left
+  await mkdir(options.dir, { recursive: true });
+  const dir = await realpath(options.dir);
   const pulled = new Map<string, PulledFile>();
-  for (const file of source.files) {
-    const one = await ask(file);
-    wanted.push(one);
+  for (const [i, file] of source.files.entries()) {
+    const one = i === 0 ? wanted[0]! : await ask(file);
+    if (i > 0) wanted.push(one);
     if (!file.shards) continue;
     pulled.set(file.path, await bring(dir, one, options, how, () => {}));
     const named = await shardsOf(dir, file.path);
