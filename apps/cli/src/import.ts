@@ -51,8 +51,7 @@ export async function importCommand(terminal: Terminal, source: string, flags: I
     const total = Object.values(result.files).reduce((a, b) => a + b, 0);
     terminal.stdout.write(
       `${result.name}: ${result.config.family}, ${(result.parameters / 1e6).toFixed(0)}M parameters, ${bytes(total)} in ${result.dir}\n` +
-        `Try: diffuspec generate "Once upon a time" --model ${result.dir}${drafter ? "" : " --drafter prompt-lookup"}${precisionFlag(precision)}
-`,
+        `Try: diffuspec generate "Once upon a time" --model ${result.dir}${drafter ? "" : " --drafter prompt-lookup"}${precisionFlag(precision)}\n`,
     );
   }
   return EXIT.ok;
