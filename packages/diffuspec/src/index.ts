@@ -10,6 +10,7 @@
  * await model.dispose();
  */
 export { DiffuSpecError, type ErrorCode, isDiffuSpecError } from "@diffuspec/contracts";
+export type { RegistryOption } from "@diffuspec/model-files";
 export type { FinishReason, RoundStats } from "@diffuspec/spec-loop";
 export type { ChatSession } from "./chat.ts";
 export type { CompletionResult, DoneEvent, GenerateEvent, GenerateStats, ModelInfo, TokensEvent } from "./events.ts";
@@ -23,5 +24,7 @@ export {
   LOAD_DEFAULTS,
   type LoadOptions,
   type LoadProgress,
+  PRECISION_NAMES,
+  type PrecisionName,
   type SearchOption,
 } from "./options.ts";
