@@ -50,7 +50,7 @@ export interface VerifierSession {
    * @throws ERR_ABORTED, ERR_CONTEXT_EXCEEDED, ERR_PROMPT (no ids, or an id outside the vocabulary)
    */
   prefill(ids: Int32Array, options?: PrefillOptions): Promise<Prefill>;
-  /** One pass over the tree; the cache stays as it was until commit. @throws ERR_CONTEXT_EXCEEDED */
+  /** One pass over the tree; the cache stays as it was until commit. @throws ERR_CONTEXT_EXCEEDED; ERR_UNSUPPORTED for a tree where `trees` is false */
   verify(tree: TokenTree, needs: VerifyNeeds): Promise<Rows>;
   /** Keeps the cache rows of these nodes of the last tree: root first, each the child of the one before. */
   commit(path: Int32Array): void | Promise<void>;
@@ -69,6 +69,8 @@ export interface Verifier {
   readonly eosIds: readonly number[];
   /** Most nodes of a tree, the root counted. */
   readonly maxNodes: number;
+  /** False: it verifies chains only and answers a tree with ERR_UNSUPPORTED; the loop then cuts drafts to their leading trunk. */
+  readonly trees?: false;
   /** "exact": row results do not depend on the other rows. "tolerant": they may, near ties can differ. */
   readonly exactness: "exact" | "tolerant";
   open(): VerifierSession | Promise<VerifierSession>;

@@ -10,5 +10,12 @@
  *   search, // a PathSearch, such as createBeamSearch({ scorer }) of @diffuspec/cps
  * });
  */
+export { createCanvasDrafter } from "./canvas-drafter.ts";
+export {
+  CANVAS_DEFAULTS,
+  CANVAS_PRESETS,
+  type CanvasDrafterOptions,
+  type CanvasModel,
+} from "./canvas-options.ts";
 export { createDlmDrafter } from "./drafter.ts";
 export { DLM_DEFAULTS, type DlmDrafterOptions, type DlmManifest } from "./options.ts";

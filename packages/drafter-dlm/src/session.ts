@@ -23,7 +23,7 @@ export interface SessionParts {
   readonly forward: Forward;
   /** Absent: the drafter reads nothing of the target. */
   readonly taps?: TapStore;
-  readonly manifest: DlmManifest;
+  readonly manifest: Pick<DlmManifest, "contextLength" | "maskId" | "maxMasks" | "top">;
   readonly lattice: Required<LatticeOptions>;
   readonly search: PathSearch;
   readonly steps: number;

@@ -18,4 +18,5 @@ export {
   type FitOptions,
   fitTemperatures,
 } from "./calibration.ts";
-export { LATTICE_DEFAULTS, LATTICE_PAPER, type LatticeOptions } from "./options.ts";
+export { idSet, LATTICE_DEFAULTS, LATTICE_PAPER, type LatticeOptions } from "./options.ts";
+export { type RankedRow, rankedRow, rankLogits } from "./ranked-row.ts";

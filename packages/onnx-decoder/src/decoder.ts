@@ -1,25 +1,15 @@
-import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { DiffuSpecError } from "@diffuspec/contracts";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { KvCache } from "./cache.ts";
 import { checkGraph } from "./graph-check.ts";
+import { closed, failed, type GraphOptions, openGraph } from "./graph-session.ts";
 import { createPass, type DecoderPass } from "./pass.ts";
 import { int64 } from "./rows.ts";
-import { loadRuntime } from "./runtime.ts";
 import { type DecoderShape, sameCacheShape, validateShape } from "./shape.ts";
 
 /** Options of {@link createDecoder}. */
-export interface DecoderOptions {
-  /** Path of the ONNX file; its external weights lie beside it. */
-  readonly graph: string;
+export interface DecoderOptions extends GraphOptions {
   readonly shape: DecoderShape;
-  /** Threads of one operator; default {@link defaultThreads}. */
-  readonly threads?: number;
-  /** Idle threads wait actively: quicker between operators, but they burn a core each. Default true. */
-  readonly spin?: boolean;
-  /** Name in messages; default the path. */
-  readonly label?: string;
 }
 
 /** One pass: ids behind the cache's last row. */
@@ -57,37 +47,15 @@ export interface Decoder {
   dispose(): Promise<void>;
 }
 
-/** At most four: small models gain nothing from more. */
-export function defaultThreads(): number {
-  return Math.min(4, availableParallelism());
-}
-
 /**
  * Loads a graph and checks that it is what the shape says.
  *
  * @throws ERR_MODEL_FILE_MISSING, ERR_GRAPH (unreadable, truncated, or another graph), ERR_OPTION, ERR_UNSUPPORTED
  */
 export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
-  const { graph, shape, threads = defaultThreads(), spin = true, label = graph } = options;
-  validateShape(shape, label);
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new DiffuSpecError({
-      code: "ERR_OPTION",
-      what: `threads is ${threads}`,
-      why: "it is a positive integer",
-      next: "Leave it out for one thread a core, at most four.",
-    });
-  const { InferenceSession: Session, Tensor } = await loadRuntime();
-  if (!existsSync(graph)) throw missing(label, `there is no file ${graph}`);
-  const session = await Session.create(graph, {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    enableMemPattern: false,
-    logSeverityLevel: 4,
-    extra: { session: { intra_op: { allow_spinning: spin ? "1" : "0" } } },
-  }).catch((cause: unknown) => {
-    throw unreadable(label, cause);
-  });
+  const { shape } = options;
+  validateShape(shape, options.label ?? options.graph);
+  const { session, Tensor, threads, label } = await openGraph(options);
   try {
     checkGraph(session, shape, label);
   } catch (error) {
@@ -135,7 +103,8 @@ export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
   };
 }
 
-function checkRequest(
+/** Shared by every decoder. @throws ERR_CONTRACT, ERR_CONTEXT_EXCEEDED */
+export function checkRequest(
   { ids, rows, fetch, bias, positions, taps }: PassRequest,
   cache: KvCache,
   { label, shape, inputs, outputs, tapsWidth }: Pick<Decoder, "label" | "shape" | "inputs" | "outputs" | "tapsWidth">,
@@ -188,44 +157,3 @@ function tapsWidthOf({ inputMetadata }: InferenceSession): number {
   const width = taps?.isTensor ? taps.shape[2] : 0;
   return typeof width === "number" ? width : 0;
 }
-
-const missing = (label: string, why: string, cause?: unknown) =>
-  new DiffuSpecError({
-    code: "ERR_MODEL_FILE_MISSING",
-    what: `${label} cannot be loaded`,
-    why,
-    next: "Restore the model's files; its manifest lists them with their checksums.",
-    cause,
-  });
-
-function unreadable(label: string, cause: unknown): DiffuSpecError {
-  const said = cause instanceof Error ? cause.message : String(cause);
-  const absent = /External data path does not exist: "?([^"\n]+)/.exec(said)?.[1];
-  if (absent !== undefined) return missing(label, `its weights ${absent} are not there`, cause);
-  return new DiffuSpecError({
-    code: "ERR_GRAPH",
-    what: `${label} cannot be loaded`,
-    why: /out of bounds|read in full/.test(said)
-      ? "its weight file is shorter than the graph says"
-      : `the runtime says: ${said.split("\n")[0]!.slice(0, 300)}`,
-    next: "The file may be truncated or altered: compare it with the manifest's checksum.",
-    cause,
-  });
-}
-
-const failed = (label: string, cause: unknown) =>
-  new DiffuSpecError({
-    code: "ERR_GRAPH",
-    what: `A pass of ${label} failed`,
-    why: cause instanceof Error ? cause.message.split("\n")[0]!.slice(0, 300) : String(cause),
-    next: "Check the graph with `diffuspec inspect`.",
-    cause,
-  });
-
-const closed = (label: string) =>
-  new DiffuSpecError({
-    code: "ERR_CLOSED",
-    what: `${label} was used`,
-    why: "it has been disposed",
-    next: "Create it again.",
-  });

@@ -12,7 +12,10 @@
  */
 export { causalBias, treeBias, UNSEEN } from "./bias.ts";
 export { bucket, type CacheOptions, createCache, type KvCache } from "./cache.ts";
-export { createDecoder, type Decoder, type DecoderOptions, defaultThreads, type PassRequest } from "./decoder.ts";
+export { type Canvas, type CanvasOptions, type CanvasPass, createCanvas } from "./canvas.ts";
+export { createDecoder, type Decoder, type DecoderOptions, type PassRequest } from "./decoder.ts";
+export { defaultThreads, type GraphOptions } from "./graph-session.ts";
+export { createHubDecoder, type HubDecoder, type HubDecoderOptions } from "./hub-decoder.ts";
 export type { DecoderPass } from "./pass.ts";
 export { type ProbeOptions, probeRowExact, type RowDifference, type RowExactness } from "./probe.ts";
 export { chainRequest } from "./request.ts";

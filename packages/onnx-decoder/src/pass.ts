@@ -1,5 +1,4 @@
 import { DiffuSpecError } from "@diffuspec/contracts";
-import type { Tensor } from "onnxruntime-node";
 
 /** What one pass computed. Its arrays are fresh copies and stay valid. */
 export interface DecoderPass {
@@ -18,7 +17,7 @@ export interface DecoderPass {
 export function createPass(
   pastLength: number,
   rowCount: number,
-  outputs: Readonly<Record<string, Tensor>>,
+  outputs: Readonly<Record<string, { readonly data: unknown }>>,
 ): DecoderPass {
   const kv = outputs.new_kv?.data;
   return {

@@ -1,4 +1,4 @@
-import { type TokenTree, trunkFirst } from "@diffuspec/contracts";
+import { type TokenTree, trunkFirst, trunkLength } from "@diffuspec/contracts";
 
 /**
  * The tree of a draft with `head` (what the target chose tentatively last round) in front: both are merged into one trie,
@@ -24,4 +24,11 @@ export function graft(head: ArrayLike<number>, tree: TokenTree, maxNodes: number
   const place = new Int32Array(tree.tokens.length);
   for (let i = 1; i < place.length; i++) place[i] = add(place[tree.parents[i]!]!, tree.tokens[i]!);
   return trunkFirst({ tokens: Int32Array.from(tokens), parents: Int32Array.from(parents) });
+}
+
+/** The leading trunk alone: what is left of a tree for a target that verifies chains only. */
+export function trunkOf(tree: TokenTree): TokenTree {
+  const length = trunkLength(tree);
+  if (length === tree.tokens.length) return tree;
+  return { tokens: tree.tokens.slice(0, length), parents: tree.parents.slice(0, length) };
 }

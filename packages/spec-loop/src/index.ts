@@ -19,4 +19,4 @@ export type { Completion, Generation, Round } from "./loop.ts";
 export { createSampler, SAMPLER_DEFAULTS, type SamplerOptions } from "./sampler.ts";
 export { openSession, SESSION_DEFAULTS, type Session, type SessionOptions } from "./session.ts";
 export type { RoundStats, Totals } from "./stats.ts";
-export { assertSameVocabulary } from "./vocabulary.ts";
+export { assertSameVocabulary, type VocabularyException, type VocabularyGate } from "./vocabulary.ts";

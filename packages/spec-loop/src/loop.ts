@@ -12,7 +12,7 @@ import { accept } from "./accept.ts";
 import { createCompletion, type FinishReason, type GrowingCompletion } from "./completion.ts";
 import type { DrafterSeat } from "./drafter-seat.ts";
 import type { Plan } from "./generate-options.ts";
-import { graft } from "./graft.ts";
+import { graft, trunkOf } from "./graft.ts";
 import { createMeter, now, type RoundStats, type Totals } from "./stats.ts";
 import { throwIfStopped } from "./within.ts";
 
@@ -138,7 +138,8 @@ function openRounds(machine: Machine, plan: Plan, completion: GrowingCompletion,
       length > 0
         ? await seat!.propose({ length, nodes, head: offered.slice() }, { root, vocabularySize }, signal)
         : null;
-    const tree = draft ? graft(offered, draft.tree, nodes + 1) : chain(root, []);
+    const grafted = draft ? graft(offered, draft.tree, nodes + 1) : chain(root, []);
+    const tree = verifier.trees === false ? trunkOf(grafted) : grafted;
 
     const verifying = now();
     const idle = length === 0;

@@ -11,7 +11,7 @@ import { fixedLength } from "./fixed-length.ts";
 import { type GenerateOptions, planGeneration } from "./generate-options.ts";
 import { type Generation, type Machine, runGeneration } from "./loop.ts";
 import { optionError, refuseUnknown, requireInteger } from "./options.ts";
-import { assertSameVocabulary } from "./vocabulary.ts";
+import { assertSameVocabulary, type VocabularyGate } from "./vocabulary.ts";
 
 export interface SessionOptions {
   readonly verifier: Verifier;
@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly maxDraftNodes?: number;
   /** A drafter that takes longer for one answer fails with ERR_DRAFT_TIMEOUT. Milliseconds. */
   readonly draftTimeoutMs?: number;
+  /** What may differ between the vocabularies of verifier and drafter, where both have one. Default: nothing. */
+  readonly vocabularyGate?: VocabularyGate;
 }
 
 export const SESSION_DEFAULTS = { length: 8, draftTimeoutMs: 30_000 } as const;
@@ -50,11 +52,19 @@ export interface Session {
  * @throws ERR_OPTION, ERR_CONTRACT (written against another contract version), ERR_VOCABULARY_MISMATCH
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  refuseUnknown("openSession", options, ["verifier", "drafter", "controller", "maxDraftNodes", "draftTimeoutMs"]);
+  refuseUnknown("openSession", options, [
+    "verifier",
+    "drafter",
+    "controller",
+    "maxDraftNodes",
+    "draftTimeoutMs",
+    "vocabularyGate",
+  ]);
   const { verifier, drafter } = options;
   if (!verifier) throw optionError("verifier", verifier, "a Verifier");
   for (const part of drafter ? [verifier, drafter] : [verifier]) requireContract(part);
-  if (drafter?.vocabulary && verifier.vocabulary) assertSameVocabulary(verifier.vocabulary, drafter.vocabulary);
+  if (drafter?.vocabulary && verifier.vocabulary)
+    assertSameVocabulary(verifier.vocabulary, drafter.vocabulary, options.vocabularyGate);
   for (const key of ["vocabularySize", "contextLength", "maxNodes"] as const)
     requireInteger(`${key} of the verifier ${verifier.name}`, verifier[key], 1);
   const timeoutMs = options.draftTimeoutMs ?? SESSION_DEFAULTS.draftTimeoutMs;

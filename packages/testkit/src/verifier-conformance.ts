@@ -92,7 +92,7 @@ export function verifierConformance(
           );
       }),
     ),
-    check1("a tree's exact rows equal the chain's", (verifier, prompt) =>
+    check1("a tree's exact rows equal the chain's, or trees are refused", (verifier, prompt) =>
       opened(verifier, async (session) => {
         await session.prefill(prompt);
         const root = prompt.at(-1)!;
@@ -103,6 +103,8 @@ export function verifierConformance(
           tokens: Int32Array.from([root, ...path, ...side]),
           parents: Int32Array.from([-1, 0, 1, 2, 0, 1, 4]),
         };
+        if (verifier.trees === false)
+          return checkThrows("ERR_UNSUPPORTED", () => session.verify(tree, { logits: true }), "a tree");
         const rows = await session.verify(tree, { logits: true });
         check(
           rows.exact >= 4 || verifier.exactness === "tolerant",

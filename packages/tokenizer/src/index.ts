@@ -8,4 +8,4 @@
  * tokenizer.decode(tokenizer.encode("  x = 1\r\n")); // the same text, byte for byte
  */
 export { createTokenizer, TOKENIZER_DEFAULTS, type TokenizerOptions } from "./create-tokenizer.ts";
-export { createVocabulary } from "./vocabulary.ts";
+export { createVocabulary, readVocabulary } from "./vocabulary.ts";

@@ -12,6 +12,9 @@
  * rows.argmax(0); // what follows 4; where it is 9, row 1 counts too
  * await session.commit(Int32Array.of(0, 1));
  */
+export type { PassOptions } from "./assemble.ts";
+export { createHubVerifier, HUB_DEFAULTS, type HubVerifier, type HubVerifierOptions } from "./hub.ts";
+export { type HubDtype, type HubModel, hubGraph, readHubModel } from "./hub-model.ts";
 export {
   createPlainDecoder,
   type FastestOptions,

@@ -43,7 +43,10 @@ export function graphsOf(target: TargetManifest, precision: Precision): { chain:
  *
  * @throws ERR_OPTION
  */
-export function limitsOf(target: TargetManifest, maxNodes?: number): { contextLength: number; maxNodes: number } {
+export function limitsOf(
+  target: Pick<TargetManifest, "contextLength" | "positions">,
+  maxNodes?: number,
+): { contextLength: number; maxNodes: number } {
   const { contextLength, positions } = target;
   if (!Number.isInteger(contextLength) || contextLength < 2)
     throw optionError(`contextLength is ${contextLength}`, "it is an integer of at least 2", "Correct the manifest.");
