@@ -1,7 +1,14 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/demo.ts", "src/measure.ts", "src/search.ts", "src/ngram.ts"],
+  entry: {
+    demo: "src/demo.ts",
+    measure: "src/measure.ts",
+    search: "src/search.ts",
+    ngram: "src/ngram.ts",
+    "spec-bench": "src/spec-bench.ts",
+    report: "src/benchmarks.ts",
+  },
   format: ["esm"],
   target: "node20",
   clean: true,
