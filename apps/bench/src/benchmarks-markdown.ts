@@ -27,13 +27,17 @@ export const byTask = (result: SpecBenchResult, name: MethodName, of: (row: Meth
 export function resultTables(result: SpecBenchResult): string {
   const tasks = taskLabels(result);
   const { means, pair, maxTokens, precision, threads, draftLength } = result;
+  const oneRow = result.tasks.map(({ ar, arExact }) => ratio(ar.tokensPerSecond, arExact.tokensPerSecond));
   const speed = table(
     ["speed-up", ...tasks, "mean", "end to end", "not looping", "as Spec-Bench"],
-    means.map((mean) => [
-      LABELS[mean.name],
-      ...byTask(result, mean.name, (row) => row.speedup).map(times),
-      ...[mean.speedup, mean.endToEndSpeedup, mean.nonLoopingSpeedup, mean.specBenchSpeedup].map(times),
-    ]),
+    [
+      [LABELS.ar, ...oneRow.map(times), times(meanOf(oneRow)), NONE, NONE, NONE],
+      ...means.map((mean) => [
+        LABELS[mean.name],
+        ...byTask(result, mean.name, (row) => row.speedup).map(times),
+        ...[mean.speedup, mean.endToEndSpeedup, mean.nonLoopingSpeedup, mean.specBenchSpeedup].map(times),
+      ]),
+    ],
   );
   const accepted = table(
     ["tokens a round", ...tasks, "mean"],
@@ -159,6 +163,13 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
 }
 
 const NONE = "-";
+const ratio = (above: number, below: number) => (below > 0 && above > 0 ? above / below : null);
+
+function meanOf(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length > 0 ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
+}
+
 const times = (value: number | null) => (value === null ? NONE : `${value.toFixed(2)}x`);
 const two = (value: number | null) => (value === null ? NONE : value.toFixed(2));
 const one = (value: number) => (Number.isFinite(value) ? value.toFixed(1) : NONE);

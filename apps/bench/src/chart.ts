@@ -102,7 +102,7 @@ function frame(
   const legend: string[] = [];
   let [x, row] = [16, y];
   names.forEach((name, index) => {
-    const width = 26 + name.length * 6.6;
+    const width = 30 + name.length * 7;
     if (x + width > WIDTH - 8) [x, row] = [16, row + 20];
     legend.push(box(x, row - 10, 12, 12, colour(index), name), text(x + 17, row, name));
     x += width;

@@ -21,6 +21,8 @@ export interface Answer {
   readonly rounds: number;
   readonly accepted: number;
   readonly drafted: number;
+  /** Prompt ids that were not computed because the answer before had them; 0, or the end-to-end figures would flatter. */
+  readonly reused: number;
   readonly prefillMs: number;
   readonly draftMs: number;
   readonly searchMs: number;
@@ -156,9 +158,9 @@ async function sessionAnswer(session: EngineSession, prompt: Int32Array, maxToke
   for (;;) {
     const { done, value } = await generation.next();
     if (!done) continue;
-    const { rounds, accepted, drafted, prefillMs, draftMs, searchMs, verifyMs, wallMs } = value.totals;
+    const { rounds, accepted, drafted, reused, prefillMs, draftMs, searchMs, verifyMs, wallMs } = value.totals;
     const decodeMs = wallMs - prefillMs;
-    return { ids: value.tokens, rounds, accepted, drafted, prefillMs, draftMs, searchMs, verifyMs, decodeMs };
+    return { ids: value.tokens, rounds, accepted, drafted, reused, prefillMs, draftMs, searchMs, verifyMs, decodeMs };
   }
 }
 
@@ -166,6 +168,6 @@ async function plainAnswer(
   decoding: Promise<{ ids: Int32Array; prefillMs: number; decodeMs: number }>,
 ): Promise<Answer> {
   const { ids, prefillMs, decodeMs } = await decoding;
-  const none = { accepted: 0, drafted: 0, draftMs: 0, searchMs: 0 };
+  const none = { accepted: 0, drafted: 0, reused: 0, draftMs: 0, searchMs: 0 };
   return { ids, rounds: ids.length, prefillMs, decodeMs, verifyMs: decodeMs, ...none };
 }
