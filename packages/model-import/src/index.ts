@@ -13,6 +13,7 @@
  */
 export type { Calibrate, CalibrationGraph } from "./calibrate.ts";
 export type { DecoderConfig, Family } from "./config/decoder-config.ts";
+export { type DrafterConfig, type DrafterFile, readDrafter } from "./drafter/drafter-file.ts";
 export type { GraphShape } from "./graph/decoder.ts";
 export { drafterGraph, type GraphOptions, targetGraph } from "./graph/graphs.ts";
 export type { Arithmetic } from "./graph/product.ts";
