@@ -1,10 +1,13 @@
 import { createRequire } from "node:module";
+import { DEFAULT_HUB } from "@diffuspec/model-files";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { DRAFTER_NAMES } from "diffuspec";
+import { DRAFTER_NAMES, PRECISION_NAMES } from "diffuspec";
 import { EXIT, explain } from "./exit.ts";
 import { type GenerateFlags, generate } from "./generate.ts";
 import { type ImportFlags, importCommand } from "./import.ts";
 import { type InspectFlags, inspect } from "./inspect.ts";
+import { type PairsFlags, pairsCommand } from "./pairs.ts";
+import { type PullFlags, pullCommand } from "./pull.ts";
 import type { Terminal } from "./terminal.ts";
 
 const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
@@ -111,13 +114,46 @@ function build(terminal: Terminal, done: (code: number) => void): Command {
     .showHelpAfterError("Try `diffuspec --help`.")
     .action(async (source: string, flags: ImportFlags) => done(await importCommand(terminal, source, flags)));
 
+  program
+    .command("pairs")
+    .description("List the pairs --model knows by name: sizes, licences, whether they are here, what was measured.")
+    .addOption(registryOption())
+    .option("--json", "print one JSON object and nothing else")
+    .showHelpAfterError("Try `diffuspec --help`.")
+    .action(async (flags: PairsFlags) => done(await pairsCommand(terminal, flags)));
+
+  program
+    .command("pull")
+    .argument("<name>", "a pair of `diffuspec pairs`")
+    .description("Download a pair from a hub and import it. Goes on where it was stopped.")
+    .option("--out <dir>", "where to write it (default: the cache, where --model NAME finds it)")
+    .option("--hub <url>", `the hub (default: HF_ENDPOINT, else ${DEFAULT_HUB})`)
+    .addOption(registryOption())
+    .addOption(
+      new Option("--precision <names...>", "weights to write (default: what the registry says)").choices(
+        PRECISION_NAMES,
+      ),
+    )
+    .option("--calibrate <file>", "a text of a few passages; int8 weights are fitted to it, nearer to float32")
+    .option("--keep-source", "keep the downloaded files beside the model, in DIR.pull")
+    .option("--json", "print one JSON object and nothing else")
+    .showHelpAfterError("Try `diffuspec --help`.")
+    .action(async (name: string, flags: PullFlags) => done(await pullCommand(terminal, name, flags)));
+
   return program;
 }
 
+const registryOption = () =>
+  new Option("--registry <file>", "a registry of pairs of your own, looked through before the built-in one");
+
 const withModel = (command: Command): Command =>
   command
-    .option("--model <name>", 'an embedded pair, "org/name", or a directory as ./path or /path (default: tiny-js)')
-    .addOption(new Option("--precision <name>", "weights of both models (default: int8)").choices(["int8", "fp32"]))
+    .option(
+      "--model <name>",
+      'a pair of `diffuspec pairs`, "org/name", or a directory as ./path or /path (default: tiny-js)',
+    )
+    .addOption(registryOption())
+    .addOption(new Option("--precision <name>", "weights (default: int8)").choices(PRECISION_NAMES))
     .option("--threads <n>", "threads of one operator (default: one a core, at most 4)", integer)
     .showHelpAfterError("Try `diffuspec --help`.");
 
@@ -131,6 +167,9 @@ Exit codes:
   130  interrupted
 
 Environment:
+  HF_ENDPOINT=URL     the hub of \`diffuspec pull\`
+  HF_TOKEN=...        sent to that hub, and nowhere else
+  DIFFUSPEC_CACHE     where pulled models lie (default: the platform's cache directory)
   NO_COLOR=1          no colours
   DIFFUSPEC_DEBUG=1   errors with their stack
 
@@ -140,6 +179,8 @@ Examples:
   diffuspec generate "const fs = " --compare
   diffuspec generate --model ./models/smollm2-135m --drafter prompt-lookup --chat "Why is the sky blue?"
   diffuspec inspect
+  diffuspec pairs
+  diffuspec pull smollm2-135m
   diffuspec import SmolLM2-135M-Instruct.Q4_1.gguf --out models/smollm2-135m`;
 
 function number(text: string): number {

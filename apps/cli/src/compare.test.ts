@@ -23,7 +23,7 @@ function lyingModel(): Model {
       stats: { tokensPerSecond: 10 },
     }) as CompletionResult;
   return {
-    info: { model: "lying" },
+    info: { model: "lying", drafter: "ngram" },
     complete: async (_: unknown, options: { drafter?: string }) => result(options.drafter === "none" ? 6 : 7),
     dispose: async () => {},
   } as unknown as Model;

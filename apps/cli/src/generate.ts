@@ -1,12 +1,5 @@
 import { abortError } from "@diffuspec/contracts";
-import {
-  type CallOptions,
-  type CompletionResult,
-  type DrafterName,
-  LOAD_DEFAULTS,
-  type Model,
-  type Prompt,
-} from "diffuspec";
+import type { CallOptions, CompletionResult, DrafterName, Model, Prompt } from "diffuspec";
 import { compare } from "./compare.ts";
 import { EXIT, UsageError } from "./exit.ts";
 import { type ModelFlags, modelOptions } from "./model-flags.ts";
@@ -59,11 +52,13 @@ export async function generate(
   argument: string | undefined,
   flags: GenerateFlags,
 ): Promise<number> {
-  const drafter = chosenDrafter(flags);
+  const chosen = chosenDrafter(flags);
   if (flags.system !== undefined && !flags.chat) throw new UsageError("--system needs --chat. Add it.");
   const prompt = await readPrompt(terminal, argument);
-  const model = await terminal.load({ ...modelOptions(flags), drafter });
+  const model = await terminal.load({ ...modelOptions(flags), ...(chosen && { drafter: chosen }) });
   try {
+    const { drafter } = model.info;
+    if (flags.compare && drafter === "none") throw new UsageError("--compare needs drafts, and this pair has none.");
     if (terminal.signal.aborted) throw abortError(terminal.signal);
     const options: CallOptions = { ...pick(flags), signal: terminal.signal };
     return await (flags.compare ? compare : single)({
@@ -122,11 +117,12 @@ export function plain({ text, ids, finishReason, stats }: CompletionResult) {
   return { text, ids: Array.from(ids), finishReason, stats };
 }
 
-function chosenDrafter(flags: GenerateFlags): DrafterName {
+/** Undefined where the pair's own default counts. */
+function chosenDrafter(flags: GenerateFlags): DrafterName | undefined {
   const { drafter, draft, compare: comparing } = flags;
   if (!draft && drafter !== undefined && drafter !== "none")
     throw new UsageError("--no-draft and --drafter exclude each other. Leave one out.");
-  const name = draft ? (drafter ?? LOAD_DEFAULTS.drafter) : "none";
+  const name = draft ? drafter : "none";
   if (comparing && name === "none") throw new UsageError("--compare needs drafts. Leave --no-draft out.");
   return name;
 }

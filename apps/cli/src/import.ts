@@ -3,7 +3,7 @@ import { type ImportProgress, importModel, type Precision } from "@diffuspec/mod
 import { calibrateWith } from "./calibrate.ts";
 import { EXIT } from "./exit.ts";
 import { bytes, printJson } from "./report.ts";
-import type { Terminal } from "./terminal.ts";
+import { progressLine, type Terminal } from "./terminal.ts";
 
 export interface ImportFlags {
   readonly out?: string;
@@ -36,7 +36,7 @@ export async function importCommand(terminal: Terminal, source: string, flags: I
     source,
     out,
     signal: terminal.signal,
-    onProgress: progressLine(terminal),
+    onProgress: importProgress(terminal),
     ...(precision && { precision }),
     ...(context !== undefined && { contextLength: context }),
     ...(name !== undefined && { name }),
@@ -51,23 +51,20 @@ export async function importCommand(terminal: Terminal, source: string, flags: I
     const total = Object.values(result.files).reduce((a, b) => a + b, 0);
     terminal.stdout.write(
       `${result.name}: ${result.config.family}, ${(result.parameters / 1e6).toFixed(0)}M parameters, ${bytes(total)} in ${result.dir}\n` +
-        `Try: diffuspec generate "Once upon a time" --model ${result.dir} ${drafter ? "" : " --drafter prompt-lookup"}\n`,
+        `Try: diffuspec generate "Once upon a time" --model ${result.dir}${drafter ? "" : " --drafter prompt-lookup"}${precisionFlag(precision)}\n`,
     );
   }
   return EXIT.ok;
 }
 
+/** What a command line needs where the default weights were not written. */
+export const precisionFlag = (written: readonly Precision[] | undefined): string =>
+  written === undefined || written.includes("int8") ? "" : ` --precision ${written[0]}`;
+
 const defaultOut = (source: string) => join("models", basename(resolve(source)).replace(/\.gguf$/i, ""));
 
-/** One line that is written over and over, and gone at the end; nothing where standard error is no terminal. */
-function progressLine({ stderr }: Terminal): (progress: ImportProgress) => void {
-  if (!stderr.isTTY) return () => {};
-  let shown = "";
-  return ({ phase, done, total }) => {
-    const line = `${phase === "weights" ? "converting" : "hashing"} ${bytes(total)}: ${Math.floor((100 * done) / total)} %`;
-    if (line === shown) return;
-    shown = line;
-    const end = phase === "hash" && done === total;
-    stderr.write(end ? "\r\x1b[K" : `\r\x1b[K${line}`);
-  };
+export function importProgress(terminal: Terminal): (progress: ImportProgress) => void {
+  const show = progressLine(terminal);
+  return ({ phase, done, total }) =>
+    show(phase === "weights" ? "converting" : "hashing", done, total, phase === "hash" && done === total);
 }

@@ -1,16 +1,18 @@
-import type { LoadOptions } from "diffuspec";
+import type { LoadOptions, PrecisionName } from "diffuspec";
 
 /** Flags of every command that loads a model. */
 export interface ModelFlags {
   readonly model?: string;
-  readonly precision?: "int8" | "fp32";
+  readonly registry?: string;
+  readonly precision?: PrecisionName;
   readonly threads?: number;
 }
 
 /** Those that were given. */
-export function modelOptions({ model, precision, threads }: ModelFlags): Partial<LoadOptions> {
+export function modelOptions({ model, registry, precision, threads }: ModelFlags): Partial<LoadOptions> {
   return {
     ...(model !== undefined && { model }),
+    ...(registry !== undefined && { registry }),
     ...(precision !== undefined && { precision }),
     ...(threads !== undefined && { threads }),
   };

@@ -22,5 +22,6 @@ export const ms = (value: number): string => `${value < 10 ? value.toFixed(2) : 
 
 export function bytes(value: number): string {
   if (value < 1024) return `${value} B`;
+  if (value >= 2 ** 30) return `${(value / 2 ** 30).toFixed(1)} GiB`;
   return value < 2 ** 20 ? `${(value / 1024).toFixed(1)} KiB` : `${(value / 2 ** 20).toFixed(1)} MiB`;
 }

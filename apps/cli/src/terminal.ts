@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import { abortError } from "@diffuspec/contracts";
 import type { load } from "diffuspec";
 import pc from "picocolors";
+import { bytes } from "./report.ts";
 
 /** Everything the command touches; tests hand in their own. */
 export interface Terminal {
@@ -36,4 +37,16 @@ export async function readAll(terminal: Terminal): Promise<string> {
     terminal.signal.removeEventListener("abort", stop);
   }
   return Buffer.concat(chunks).toString("utf8");
+}
+
+/** One line that is written over and over, and gone at the end; nothing where standard error is no terminal. Bytes. */
+export function progressLine({ stderr }: Terminal) {
+  let shown = "";
+  return (doing: string, done: number, total: number, end: boolean): void => {
+    if (!stderr.isTTY) return;
+    const line = end ? "" : `${doing} ${bytes(total)}: ${total === 0 ? 100 : Math.floor((100 * done) / total)} %`;
+    if (line === shown) return;
+    shown = line;
+    stderr.write(`\r\x1b[K${line}`);
+  };
 }

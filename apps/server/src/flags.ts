@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { DiffuSpecError } from "@diffuspec/contracts";
-import { DRAFTER_NAMES, type DrafterName, LOAD_DEFAULTS } from "diffuspec";
+import { DRAFTER_NAMES, type DrafterName, LOAD_DEFAULTS, PRECISION_NAMES, type PrecisionName } from "diffuspec";
 import { LISTEN_DEFAULTS } from "./listen.ts";
 
 export interface Flags {
@@ -9,7 +9,13 @@ export interface Flags {
   /** The name clients use: the model's name as it was typed; undefined for a path, whose model says its own. */
   readonly modelName: string | undefined;
   /** Options of load(); what is left out takes its default there. */
-  readonly load: { readonly model?: string; readonly drafter?: DrafterName; readonly threads?: number };
+  readonly load: {
+    readonly model?: string;
+    readonly registry?: string;
+    readonly drafter?: DrafterName;
+    readonly precision?: PrecisionName;
+    readonly threads?: number;
+  };
 }
 
 export const HELP = `diffuspec-server: an OpenAI-compatible server on 127.0.0.1
@@ -17,8 +23,10 @@ export const HELP = `diffuspec-server: an OpenAI-compatible server on 127.0.0.1
 Usage: diffuspec-server [flags]
 
   --port N        port to listen on, 0 for any free one (default ${LISTEN_DEFAULTS.port})
-  --model NAME    name of a model, or a path that begins with ./ or / (default ${LOAD_DEFAULTS.model})
-  --drafter NAME  ${DRAFTER_NAMES.join(", ")} (default ${LOAD_DEFAULTS.drafter})
+  --model NAME    a pair of \`diffuspec pairs\`, or a path that begins with ./ or / (default ${LOAD_DEFAULTS.model})
+  --registry FILE a registry of pairs of your own
+  --drafter NAME  ${DRAFTER_NAMES.join(", ")} (default ${LOAD_DEFAULTS.drafter}, or the pair's own)
+  --precision P   ${PRECISION_NAMES.join(", ")} (default ${LOAD_DEFAULTS.precision})
   --threads N     threads of one operator (default: one a core, at most four)
   --help          this text
 
@@ -29,7 +37,7 @@ const NAME = /^\w[\w.-]*(?:\/[\w.-]+)?$/;
 
 /** @throws ERR_OPTION for an unknown flag or a value that is no number where one is needed */
 export function parseFlags(args: readonly string[]): Flags {
-  const { port, threads, model, drafter, help } = parsed(args);
+  const { port, threads, model, registry, drafter, precision, help } = parsed(args);
   const name = model ?? LOAD_DEFAULTS.model;
   return {
     help: help ?? false,
@@ -37,6 +45,8 @@ export function parseFlags(args: readonly string[]): Flags {
     modelName: NAME.test(name) ? name : undefined,
     load: {
       ...(model !== undefined && { model }),
+      ...(registry !== undefined && { registry }),
+      ...(precision !== undefined && { precision: oneOf("--precision", precision, PRECISION_NAMES) }),
       ...(drafter !== undefined && { drafter: oneOf("--drafter", drafter, DRAFTER_NAMES) }),
       ...(threads !== undefined && { threads: integer("--threads", threads, 1, 256) }),
     },
@@ -48,7 +58,15 @@ function parsed(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
-      options: { port: text, model: text, drafter: text, threads: text, help: { type: "boolean", short: "h" } },
+      options: {
+        port: text,
+        model: text,
+        registry: text,
+        drafter: text,
+        precision: text,
+        threads: text,
+        help: { type: "boolean", short: "h" },
+      },
     }).values;
   } catch (error) {
     throw usageError("The command line cannot be read", (error as Error).message.split("\n")[0]!, error);

@@ -105,6 +105,13 @@ it("leaves out of load() what was not said", () => {
   expect(parseFlags([])).toEqual({ help: false, port: 8080, modelName: "tiny-js", load: {} });
 });
 
+it("passes a registry and a precision on", () => {
+  const load = { model: "mine", registry: "pairs.json", precision: "int4" };
+  const flags = ["--model", "mine", "--registry", "pairs.json", "--precision", "int4"];
+  expect(parseFlags(flags)).toMatchObject({ modelName: "mine", load });
+  expect(() => parseFlags(["--precision", "q8"])).toThrow(/int8, fp32, int4/);
+});
+
 it("serves a model under the name that was typed, and a path under the model's own", () => {
   const name = (model: string) => parseFlags(["--model", model]).modelName;
   expect(["tiny-js", "org/name"].map(name)).toEqual(["tiny-js", "org/name"]);

@@ -48,12 +48,13 @@ export function createDrafters(parts: {
 
   /** @param coupling weight of a sampler's noise: its full weight after the search has weighed the drafter */
   async function dlm(name: DrafterName, search: PathSearch | (() => PathSearch), coupling: number): Promise<Drafter> {
-    const { precision, threads, lattice, steps, taps } = settings;
+    const { threads, lattice, steps, taps } = settings;
+    const drafter = pair.manifest.drafter as unknown as DlmManifest;
     return createDlmDrafter({
-      drafter: pair.manifest.drafter as unknown as DlmManifest,
+      drafter,
       resolve: pair.files.path,
       search,
-      precision,
+      precision: drafterPrecision(settings.precision, drafter.graphs),
       lattice: { ...lattice, targetVocabularySize: verifier.vocabularySize },
       steps,
       taps,
@@ -130,6 +131,12 @@ export function createDrafters(parts: {
       for (const result of all) if (result.status === "fulfilled") await result.value?.dispose?.();
     },
   };
+}
+
+/** The target's precision where the drafter has it, else int8, else what it has. */
+function drafterPrecision(precision: string, graphs: DlmManifest["graphs"] | undefined): string {
+  const has = Object.keys(graphs ?? {});
+  return [precision, "int8", ...has].find((name) => has.includes(name)) ?? precision;
 }
 
 /** lambda of Eq. 8. */

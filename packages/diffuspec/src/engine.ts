@@ -20,7 +20,7 @@ import type { ModelInfo } from "./events.ts";
 import { checkPrompt, type GenerateOptions, type Prompt, toLoopOptions } from "./generate-options.ts";
 import { inspect } from "./inspect.ts";
 import { checkLengthController, DRAFTER_NAMES, type EngineOptions, resolveEngineOptions } from "./options.ts";
-import { openPair, type Pair } from "./pair.ts";
+import { openPair, type Pair, withPairDefaults } from "./pair.ts";
 import { openText } from "./text.ts";
 
 export type { Engine, EngineSession, SessionChoice } from "./engine-types.ts";
@@ -35,9 +35,10 @@ export { DRAFTER_NAMES, type DrafterName, type EngineOptions, type LengthControl
  * @throws as `load`, but for ERR_WORKER
  */
 export async function createEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
-  const given = resolveEngineOptions(options);
+  resolveEngineOptions(options); // what is misspelt is said before a registry is read
+  const given = resolveEngineOptions(await withPairDefaults(options));
   given.onProgress?.({ phase: "files", done: 0, total: 1 });
-  const pair = await openPair(given.model);
+  const pair = await openPair(given.model, { registry: given.registry });
   const settings = fitted(given, pair.manifest);
   settings.onProgress?.({ phase: "files", done: 1, total: 1 });
   const { tokenizer, chat } = await openText(pair);

@@ -1,6 +1,6 @@
 import type { FinishReason, RoundStats } from "@diffuspec/spec-loop";
 import type { GenerateOptions } from "./generate-options.ts";
-import type { DrafterName } from "./options.ts";
+import type { DrafterName, PrecisionName } from "./options.ts";
 
 /** The ids of one verification round, as soon as they are certain. */
 export interface TokensEvent {
@@ -62,7 +62,8 @@ export interface ModelInfo {
   readonly model: string;
   readonly directory: string;
   readonly licence: string;
-  readonly precision: "int8" | "fp32";
+  /** Of the target's weights. */
+  readonly precision: PrecisionName;
   readonly threads: number;
   readonly exactness: "exact" | "tolerant";
   /** True where the probe at load found every row independent of the others; undefined where it did not run. */

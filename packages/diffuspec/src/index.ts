@@ -10,6 +10,7 @@
  * await model.dispose();
  */
 export { DiffuSpecError, type ErrorCode, isDiffuSpecError } from "@diffuspec/contracts";
+export type { RegistryOption } from "@diffuspec/model-files";
 export type { FinishReason, RoundStats } from "@diffuspec/spec-loop";
 export type { ChatMessage } from "@diffuspec/tokenizer";
 export type { ChatSession } from "./chat.ts";
@@ -24,5 +25,7 @@ export {
   LOAD_DEFAULTS,
   type LoadOptions,
   type LoadProgress,
+  PRECISION_NAMES,
+  type PrecisionName,
   type SearchOption,
 } from "./options.ts";

@@ -5,6 +5,7 @@ import type { CompletionResult, GenerateEvent, ModelInfo } from "./events.ts";
 import { type CallOptions, checkGenerateOptions, checkPrompt, copyPrompt, type Prompt } from "./generate-options.ts";
 import { INSPECT_DEFAULTS, type Inspection, type InspectOptions } from "./inspection.ts";
 import { DRAFTER_NAMES, type DrafterName, type LoadOptions, resolveLoadOptions } from "./options.ts";
+import { withPairDefaults } from "./pair.ts";
 import type { Request } from "./protocol.ts";
 import { lastResult, type RunTask } from "./run-task.ts";
 import { startWorker } from "./worker-link.ts";
@@ -47,7 +48,8 @@ export async function load(options: Partial<LoadOptions> = {}): Promise<Model> {
 
 /** As {@link load}, over any link to an engine. */
 export async function loadOver(start: () => Link, options: Partial<LoadOptions> = {}): Promise<Model> {
-  const { onProgress, maxQueue, ...engineOptions } = resolveLoadOptions(options);
+  resolveLoadOptions(options); // what is misspelt is said before a registry is read
+  const { onProgress, maxQueue, ...engineOptions } = resolveLoadOptions(await withPairDefaults(options));
   const client = createClient(start(), maxQueue);
   const info = await client.load(engineOptions, onProgress).catch(async (error: unknown) => {
     await client.dispose();

@@ -1,3 +1,4 @@
+import type { RegistryOption } from "@diffuspec/model-files";
 import { defined, optionError, refuseUnknown, requireInteger, requireNumber, requireOneOf } from "./checks.ts";
 
 /**
@@ -7,6 +8,13 @@ import { defined, optionError, refuseUnknown, requireInteger, requireNumber, req
  */
 export const DRAFTER_NAMES = ["hybrid", "dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"] as const;
 export type DrafterName = (typeof DRAFTER_NAMES)[number];
+
+/**
+ * Weights of the target, and of a drafter that has them: one without graphs of that precision runs its int8 ones, or what it
+ * has. Drafts never change what is written.
+ */
+export const PRECISION_NAMES = ["int8", "fp32", "int4"] as const;
+export type PrecisionName = (typeof PRECISION_NAMES)[number];
 
 /** Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, or you. */
 export type LengthControllerOption = "adl-paper" | "adl" | "cost-aware" | { readonly fixed: number };
@@ -40,12 +48,13 @@ export interface LoadProgress {
 
 /** What the engine is made of; plain data but for onProgress. */
 export interface EngineOptions {
-  /** The embedded pair's name, or the path of a model directory. A name never holds a slash or a backslash. */
+  /** A pair's name in a registry, "org/name" of a downloaded model, or the path of a model directory. */
   readonly model: string;
+  /** A registry of pairs of one's own, looked through before the built-in one: the path of its JSON file, or its content. */
+  readonly registry?: RegistryOption;
   readonly drafter: DrafterName;
   readonly lengthController: LengthControllerOption;
-  /** Weights of both models. */
-  readonly precision: "int8" | "fp32";
+  readonly precision: PrecisionName;
   /** Threads of one operator; absent: what the manifest says suits the model, else one a core, at most four. */
   readonly threads?: number;
   /** "exact" refuses a graph whose rows depend on each other; "tolerant" runs it. */
@@ -84,6 +93,7 @@ export const LOAD_DEFAULTS = {
 
 const ENGINE_KEYS = [
   "model",
+  "registry",
   "drafter",
   "lengthController",
   "precision",
@@ -112,9 +122,10 @@ export function resolveEngineOptions(options: Partial<EngineOptions> = {}): Engi
   const all: EngineOptions = { ...defaults, ...defined(options) };
   if (typeof all.model !== "string" || all.model.trim() === "")
     throw optionError("model", all.model, "a model's name or the path of a model directory");
+  checkRegistry(all.registry);
   requireOneOf("drafter", all.drafter, DRAFTER_NAMES);
   checkLengthController(all.lengthController);
-  requireOneOf("precision", all.precision, ["int8", "fp32"]);
+  requireOneOf("precision", all.precision, PRECISION_NAMES);
   requireOneOf("exactness", all.exactness, ["exact", "tolerant"]);
   if (all.threads !== undefined) requireInteger("threads", all.threads, 1, 256);
   requireInteger("steps", all.steps, 1, 64);
@@ -131,6 +142,12 @@ export function resolveEngineOptions(options: Partial<EngineOptions> = {}): Engi
   if (all.onProgress !== undefined && typeof all.onProgress !== "function")
     throw optionError("onProgress", all.onProgress, "a function");
   return all;
+}
+
+function checkRegistry(registry: unknown): void {
+  if (registry === undefined || (typeof registry === "string" && registry.trim() !== "")) return;
+  if (typeof registry !== "object" || registry === null || Array.isArray(registry))
+    throw optionError("registry", registry, "the path of a registry's JSON file, or its content as an object");
 }
 
 /** @throws ERR_OPTION */

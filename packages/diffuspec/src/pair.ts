@@ -1,5 +1,14 @@
 import { DiffuSpecError } from "@diffuspec/contracts";
-import { type Model, openModel } from "@diffuspec/model-files";
+import {
+  type FoundPair,
+  findPair,
+  locatePair,
+  type Model,
+  openModel,
+  openRegistries,
+  pairNotHere,
+  type RegistryOption,
+} from "@diffuspec/model-files";
 import type { TargetManifest } from "@diffuspec/verifier-ar";
 import type { GenerateOptions } from "./generate-options.ts";
 import { checkGenerateOptions } from "./generate-options.ts";
@@ -38,20 +47,46 @@ export interface Pair {
   readonly manifest: PairManifest;
 }
 
-/** Names that stand for a package with the weights inside. */
-const EMBEDDED: Readonly<Record<string, string>> = { "tiny-js": "@diffuspec/model-tiny-js" };
+/**
+ * Finds a model by its name in a registry, by path ("./models/mine", absolute), or by the name "org/name" of a downloaded
+ * one, and hashes its files.
+ *
+ * @throws ERR_MODEL_FILE_MISSING (also: the pair was not fetched, its package is not installed), ERR_MODEL_FILE_ALTERED,
+ *   ERR_MODEL_UNKNOWN, ERR_PARSE
+ */
+export async function openPair(
+  model: string,
+  { registry, load = (source) => import(source) }: { registry?: RegistryOption | undefined; load?: LoadPackage } = {},
+): Promise<Pair> {
+  const found = await registered(model, registry);
+  const files = await openModel(found === undefined ? model : await directoryOf(found, load));
+  return { files, manifest: readPair(files) };
+}
 
 /**
- * Finds a model by the name of an embedded pair, by path ("./models/mine", absolute), or by the name "org/name" of a
- * downloaded one, and hashes its files.
+ * The options with what the registry says suits the pair, where the caller says nothing.
  *
- * @throws ERR_MODEL_FILE_MISSING (also: the package is not installed), ERR_MODEL_FILE_ALTERED, ERR_MODEL_UNKNOWN, ERR_PARSE
+ * @throws as openPair, where the name or the registry is wrong
  */
-export async function openPair(model: string, load: LoadPackage = (source) => import(source)): Promise<Pair> {
-  const source = Object.hasOwn(EMBEDDED, model) ? EMBEDDED[model] : undefined;
-  if (source === undefined && !/[/\\]|^\.+$/.test(model)) throw unknownName(model);
-  const files = await openModel(source === undefined ? model : await packageDirectory(model, source, load));
-  return { files, manifest: readPair(files) };
+export async function withPairDefaults<T extends Partial<EngineOptions>>(options: T): Promise<T> {
+  if (typeof options.model !== "string") return options;
+  const { load = {} } = (await registered(options.model, options.registry))?.entry ?? {};
+  const suits = Object.entries(load).filter(([key]) => options[key as keyof T] === undefined);
+  return { ...options, ...Object.fromEntries(suits) };
+}
+
+/** A name never holds a slash or a backslash; what does is a path, or "org/name". */
+async function registered(model: string, registry: RegistryOption | undefined): Promise<FoundPair | undefined> {
+  if (/[/\\]|^\.+$/.test(model)) return undefined;
+  return findPair(model, await openRegistries(registry));
+}
+
+async function directoryOf(found: FoundPair, load: LoadPackage): Promise<string> {
+  const { name, source } = found.entry;
+  if (source.kind === "package") return packageDirectory(name, source.package, load);
+  const dir = await locatePair(found);
+  if (dir === undefined) throw pairNotHere(found);
+  return dir;
 }
 
 type LoadPackage = (source: string) => Promise<unknown>;
@@ -118,16 +153,6 @@ function readPair({ dir, manifest }: Model): PairManifest {
     draft: { lattice, search: search === "tree" ? {} : search, ngram: ngramDraft },
     generation,
   };
-}
-
-function unknownName(model: string): DiffuSpecError {
-  return new DiffuSpecError({
-    code: "ERR_MODEL_UNKNOWN",
-    what: `There is no model "${model}"`,
-    why: `the embedded models are ${Object.keys(EMBEDDED).join(", ")}`,
-    next: 'Pass one of them, "org/name" of a downloaded one, or a path that begins with "./" or "/".',
-    details: { model },
-  });
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

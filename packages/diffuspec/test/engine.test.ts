@@ -129,7 +129,7 @@ describe("opening a model", () => {
   });
 
   test("whose package is not installed says how to install it", async () => {
-    const opening = openPair("tiny-js", () => Promise.reject(new Error("Cannot find package")));
+    const opening = openPair("tiny-js", { load: () => Promise.reject(new Error("Cannot find package")) });
     await expect(opening).rejects.toMatchObject({ code: "ERR_MODEL_FILE_MISSING" });
     await expect(opening).rejects.toThrow("npm install @diffuspec/model-tiny-js");
   });

@@ -130,7 +130,7 @@ async function bring(file: string, path: string, entry: FileEntry, url: URL, how
 }
 
 /** Makes the directories above a file, and sees that no link among them leads elsewhere. */
-async function placeFor(dir: string, file: string): Promise<string> {
+export async function placeFor(dir: string, file: string): Promise<string> {
   const path = join(dir, ...file.split("/"));
   await mkdir(dirname(path), { recursive: true });
   const parent = await realpath(dirname(path));

@@ -49,5 +49,15 @@ export const altered = (file: string, what: string, expected: unknown, found: un
     details: { file, expected, found },
   });
 
+/** A file that says which others there are, and does not. */
+export const notAnIndex = (file: string, why: string): DiffuSpecError =>
+  new DiffuSpecError({
+    code: "ERR_PARSE",
+    what: `${file} is no index of safetensors`,
+    why,
+    next: "Correct the registry's entry, or report it to whoever keeps the repository.",
+    details: { file },
+  });
+
 export const errnoOf = (error: unknown): string | undefined =>
   typeof error === "object" && error !== null && "code" in error ? String(error.code) : undefined;

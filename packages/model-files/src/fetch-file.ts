@@ -1,15 +1,22 @@
 import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import { abortError, isDiffuSpecError } from "@diffuspec/contracts";
+import { abortError, type DiffuSpecError, isDiffuSpecError } from "@diffuspec/contracts";
 import { altered, missing } from "./errors.ts";
 
 /** What is used of the global fetch. */
-export type Fetch = (url: string, init: { headers?: Record<string, string>; signal: AbortSignal }) => Promise<Response>;
+export type Fetch = (
+  url: string,
+  init: { method?: string; headers?: Record<string, string>; redirect?: "manual"; signal: AbortSignal },
+) => Promise<Response>;
 
-interface How {
+export interface How {
   readonly fetch: Fetch;
   readonly signal: AbortSignal | undefined;
   readonly idleMs: number;
+  /** How the reader goes on where a transfer broke; default "Call download() again". */
+  readonly again?: string;
+  /** What else the reader may do where the source gives nothing. */
+  readonly instead?: string;
 }
 
 const MAX_TEXT_BYTES = 2 ** 20;
@@ -19,7 +26,7 @@ export async function fetchText(url: URL, file: string, how: How): Promise<strin
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   await receive(url, file, {}, how, async (response) => {
-    if (response.status !== 200) throw statusError(url, file, response);
+    if (response.status !== 200) throw statusError(url, file, response, how);
     return async (chunk) => {
       bytes += chunk.length;
       if (bytes > MAX_TEXT_BYTES) throw altered(file, "size in bytes", `at most ${MAX_TEXT_BYTES}`, "more");
@@ -60,10 +67,11 @@ export async function fetchToFile(
   };
   try {
     if (from === 0) await beginAnew();
-    await receive(url, file, from > 0 ? { range: `bytes=${from}-` } : {}, how, async (response) => {
+    const headers = from > 0 ? { range: `bytes=${from}-` } : {};
+    await receive(url, file, { headers }, how, async (response) => {
       resumed = response.status === 206 && response.headers.get("content-range")?.startsWith(`bytes ${from}-`) === true;
       refused = from > 0 && !resumed && (response.status === 206 || response.status === 416);
-      if (!resumed && !refused && response.status !== 200) throw statusError(url, file, response);
+      if (!resumed && !refused && response.status !== 200) throw statusError(url, file, response, how);
       if (!resumed) await beginAnew();
       if (refused) return undefined;
       report(at);
@@ -86,11 +94,17 @@ export async function fetchToFile(
   }
   if (refused) return fetchToFile(url, file, path, bytes, how, report);
   if (at < bytes)
-    throw missing(file, `${url.host} ended after ${at} of ${bytes} bytes`, { url: url.href, bytes, found: at }, GO_ON);
+    throw missing(
+      file,
+      `${url.host} ended after ${at} of ${bytes} bytes`,
+      { url: url.href, bytes, found: at },
+      goOn(how),
+    );
   return { resumed };
 }
 
-const GO_ON = "Call download() again; it goes on where it stopped.";
+const againOf = ({ again = "Call download() again" }: How) => again;
+const goOn = (how: How) => `${againOf(how)}; it goes on where it stopped.`;
 
 type Sink = (chunk: Uint8Array) => Promise<void>;
 
@@ -98,13 +112,14 @@ type Sink = (chunk: Uint8Array) => Promise<void>;
  * One request: it answers within idleMs, bytes come within idleMs of each other, and every failure of the network becomes
  * an error of ours; errors of `begin` and of its sink (a full disk) stay what they are. No sink: the body is not wanted.
  */
-async function receive(
+export async function receive(
   url: URL,
   file: string,
-  headers: Record<string, string>,
-  { fetch, signal, idleMs }: How,
+  { method, headers }: { readonly method?: string; readonly headers?: Record<string, string> },
+  how: How,
   begin: (response: Response) => Promise<Sink | undefined>,
 ): Promise<void> {
+  const { fetch, signal, idleMs } = how;
   const stop = new AbortController();
   const onAbort = () => stop.abort();
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -123,7 +138,11 @@ async function receive(
   try {
     if (signal?.aborted) throw abortError(signal);
     // Compressed transfer would make ranges and sizes speak of other bytes.
-    const init = { headers: { "accept-encoding": "identity", ...headers }, signal: stop.signal };
+    const init = {
+      ...(method !== undefined && { method }),
+      headers: { "accept-encoding": "identity", ...headers },
+      signal: stop.signal,
+    };
     const response = await fetch(url.href, init);
     const sink = await own(begin(response));
     if (!sink || !response.body) return;
@@ -137,8 +156,8 @@ async function receive(
     if (cause === ownError || isDiffuSpecError(cause)) throw cause;
     if (signal?.aborted) throw abortError(signal);
     const why = idle ? `${url.host} sent nothing for ${idleMs} ms` : `${url.host} cannot be reached (${reason(cause)})`;
-    const next =
-      "Check the network, or copy the model directory here from another machine; then call download() again.";
+    const otherwise = how.instead ?? "Or copy the model directory here from another machine.";
+    const next = `Check the network; then ${againOf(how).replace(/^./, (c) => c.toLowerCase())}. ${otherwise}`;
     throw missing(file, why, { url: url.href }, next, cause);
   } finally {
     clearTimeout(timer);
@@ -155,12 +174,13 @@ function reason(error: unknown): string {
   return String(code ?? (inner instanceof Error ? inner.message : inner));
 }
 
-const statusError = (url: URL, file: string, { status }: Response) =>
-  missing(
-    file,
-    `${url.href} answered ${status}`,
-    { url: url.href, status },
-    status === 404
+export function statusError(url: URL, file: string, { status }: Response, how: How): DiffuSpecError {
+  const closed = status === 401 || status === 403;
+  const next = closed
+    ? "It wants an account with access: accept its licence there if it has one, and set HF_TOKEN."
+    : status === 404
       ? "Check the model's name and the base URL."
-      : "Call download() again, or check the rights to that model.",
-  );
+      : `${againOf(how)}, or check the rights to that model.`;
+  const why = `${url.href} answered ${status}`;
+  return missing(file, why, { url: url.href, status }, how.instead ? `${next} ${how.instead}` : next);
+}

@@ -2,7 +2,7 @@ import { DiffuSpecError, MAX_TREE_NODES } from "@diffuspec/contracts";
 import type { DecoderShape } from "@diffuspec/onnx-decoder";
 
 /** The graphs made from one checkpoint. */
-export type Precision = "int8" | "fp32";
+export type Precision = "int8" | "fp32" | "int4";
 
 /** The part of a model's manifest that describes the target. */
 export interface TargetManifest extends DecoderShape {

@@ -143,7 +143,7 @@ async function refuseUnlessExact({ firstDifference: found }: RowExactness, decod
       found.output === "argmax"
         ? `its argmax of a row is ${found.actual} where the lowest of the largest logits is ${found.expected}`
         : `${found.output} of a row is ${found.actual} in a pass of ${found.rowCount} rows and ${found.expected} in another, so drafts would change the output`,
-    next: 'Use graphs with one activation scale a row (int8 of the recipe) or fp32, or pass exactness: "tolerant".',
+    next: 'Use graphs with one activation scale a row (int8 or int4 of an import) or fp32, or pass exactness: "tolerant".',
     details: { ...found },
   });
 }
