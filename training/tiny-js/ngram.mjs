@@ -1,7 +1,7 @@
 /**
  * The n-gram of the pair, and the one that the target is compared with.
  *
- *   node ngram.mjs TEXT.ids --out ngram.bin [--order 6] [--prune 0,0,1]     estimate and write, quantised
+ *   node ngram.mjs TEXT.ids --out ngram.bin [--order 6] [--prune 0,0,1] [--vocabulary 4096]   estimate and write, quantised
  *   node ngram.mjs TRAIN.ids --order 5 --evaluate HELDOUT.ids               nats per token of held-out text
  *
  * TEXT.ids as sequences.py writes it. Needs the packages built (npm run setup).
@@ -10,10 +10,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createNgramScorer, encodeNgram, estimateNgram } from "../../packages/ngram-scorer/dist/index.js";
 
-const VOCABULARY = 4096;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: "string" }, order: { type: "string", default: "3" }, prune: { type: "string", default: "0" }, evaluate: { type: "string" } },
+  options: { out: { type: "string" }, order: { type: "string", default: "3" }, vocabulary: { type: "string", default: "4096" }, prune: { type: "string", default: "0" }, evaluate: { type: "string" } },
 });
 
 function* sequences(file) {
@@ -27,7 +26,7 @@ function* sequences(file) {
 }
 
 const begun = performance.now();
-const model = estimateNgram(sequences(positionals[0]), { order: Number(values.order), vocabularySize: VOCABULARY, prune: values.prune.split(",").map(Number) });
+const model = estimateNgram(sequences(positionals[0]), { order: Number(values.order), vocabularySize: Number(values.vocabulary), prune: values.prune.split(",").map(Number) });
 console.log(`${model.levels.map((level) => level.logProb.length).join(" + ")} n-grams in ${Math.round(performance.now() - begun)} ms`);
 if (values.out) {
   const bytes = encodeNgram(model, { quantise: true });

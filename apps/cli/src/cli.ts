@@ -105,6 +105,8 @@ function build(terminal: Terminal, done: (code: number) => void): Command {
     .option("--licence <id>", "its licence in the manifest, where the file does not say")
     .option("--tokenizer <file>", "a tokenizer.json, where the source has none that can be used")
     .option("--calibrate <file>", "a text of a few passages; int8 weights are fitted to it, nearer to float32")
+    .option("--drafter <file>", "a diffusion drafter made for the model (safetensors)")
+    .option("--ngram <file>", "a token n-gram of the model's vocabulary, for the path search")
     .option("--json", "print one JSON object and nothing else")
     .showHelpAfterError("Try `diffuspec --help`.")
     .action(async (source: string, flags: ImportFlags) => done(await importCommand(terminal, source, flags)));

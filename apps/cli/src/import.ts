@@ -13,12 +13,25 @@ export interface ImportFlags {
   readonly licence?: string;
   readonly tokenizer?: string;
   readonly calibrate?: string;
+  readonly drafter?: string;
+  readonly ngram?: string;
   readonly json?: boolean;
 }
 
 /** `diffuspec import`: a GGUF file or a folder of safetensors becomes a model directory. */
 export async function importCommand(terminal: Terminal, source: string, flags: ImportFlags): Promise<number> {
-  const { out = defaultOut(source), precision, context, name, licence, tokenizer, calibrate, json } = flags;
+  const {
+    out = defaultOut(source),
+    precision,
+    context,
+    name,
+    licence,
+    tokenizer,
+    calibrate,
+    drafter,
+    ngram,
+    json,
+  } = flags;
   const result = await importModel({
     source,
     out,
@@ -29,6 +42,8 @@ export async function importCommand(terminal: Terminal, source: string, flags: I
     ...(name !== undefined && { name }),
     ...(licence !== undefined && { licence }),
     ...(tokenizer !== undefined && { tokenizer }),
+    ...(drafter !== undefined && { drafter }),
+    ...(ngram !== undefined && { ngram }),
     ...(calibrate !== undefined && { calibrate: await calibrateWith(calibrate, terminal.signal) }),
   });
   if (json) printJson(terminal, result);
@@ -36,7 +51,7 @@ export async function importCommand(terminal: Terminal, source: string, flags: I
     const total = Object.values(result.files).reduce((a, b) => a + b, 0);
     terminal.stdout.write(
       `${result.name}: ${result.config.family}, ${(result.parameters / 1e6).toFixed(0)}M parameters, ${bytes(total)} in ${result.dir}\n` +
-        `Try: diffuspec generate "Once upon a time" --model ${result.dir} --drafter prompt-lookup\n`,
+        `Try: diffuspec generate "Once upon a time" --model ${result.dir} ${drafter ? "" : " --drafter prompt-lookup"}\n`,
     );
   }
   return EXIT.ok;

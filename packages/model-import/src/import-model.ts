@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { abortError } from "@diffuspec/contracts";
 import { type Calibrate, calibrated, forgetPeaks } from "./calibrate.ts";
 import type { DecoderConfig } from "./config/decoder-config.ts";
+import { copyDrafter, drafterEntry, openDrafter, writeDrafterGraph } from "./drafter/attach.ts";
 import { missing, optionError, unsupported } from "./errors.ts";
 import { targetGraph } from "./graph/graphs.ts";
 import { openJournal } from "./journal.ts";
@@ -35,6 +36,10 @@ export interface ImportOptions {
    * the speed stays. Default: they are rounded as they are.
    */
   readonly calibrate?: Calibrate;
+  /** A diffusion drafter made for the model, a safetensors file; it shares the embedding that is imported. */
+  readonly drafter?: string;
+  /** A token n-gram of the model's vocabulary, @diffuspec/ngram-scorer's compact file. */
+  readonly ngram?: string;
   readonly onProgress?: (progress: ImportProgress) => void;
   /** Looked at between reads of a few MiB. What is finished stays in OUT.part, and the next import goes on from it. */
   readonly signal?: AbortSignal;
@@ -108,12 +113,16 @@ async function convert(
     precisions,
     contextLength,
     calibrate !== undefined,
+    options.drafter,
+    options.ngram,
   ]);
+  const drafter = options.drafter === undefined ? undefined : await openDrafter(options.drafter, config);
   const journal = await openJournal(part, key);
 
   const total = precisions.length * steps.reduce((sum, step) => sum + bytesOf(source, step), 0);
   let done = 0;
   const graphs: Record<string, { chain: string; tree: string }> = {};
+  const drafterGraphs: Record<string, string> = {};
   const files: string[] = [];
   const { layers, width, heads, kvHeads, headDim, hidden, vocabularySize, epsilon } = config;
   const shape = { vocabularySize, width, heads, kvHeads, headDim, hidden, epsilon, positions, layers };
@@ -148,6 +157,10 @@ async function convert(
       await writeFile(join(part, file), bytes);
       files.push(file);
     }
+    if (drafter) {
+      drafterGraphs[precision] = await writeDrafterGraph(part, drafter, weights, { precision, positions });
+      files.push(drafterGraphs[precision]);
+    }
     graphs[precision] = { chain: `target.${precision}.chain.onnx`, tree: `target.${precision}.tree.onnx` };
   }
   await writeFile(join(part, "tokenizer.json"), tokenizer);
@@ -155,6 +168,16 @@ async function convert(
   if (source.chatTemplate !== undefined) {
     await writeFile(join(part, "chat_template.jinja"), source.chatTemplate);
     files.push("chat_template.jinja");
+  }
+  if (drafter) {
+    await copyDrafter(part, drafter);
+    files.push(basename(drafter.path));
+  }
+  if (options.ngram !== undefined) {
+    await copyFile(options.ngram, join(part, "ngram.bin")).catch(() => {
+      throw missing(options.ngram!, "the option ngram names it", "Pass the path of an n-gram file, or leave it out.");
+    });
+    files.push("ngram.bin");
   }
 
   const listed = await hashAll(part, files, onProgress, signal);
@@ -179,6 +202,11 @@ async function convert(
       ...(config.bosId !== undefined && { bosId: config.bosId }),
       graphs,
     },
+    ...(drafter && {
+      drafter: drafterEntry(drafter, drafterGraphs, { positions, contextLength, eosIds: config.eosIds }),
+    }),
+    ...(drafter?.config.draft && { draft: drafter.config.draft }),
+    ...(options.ngram !== undefined && { ngram: "ngram.bin" }),
     files: listed,
   };
   await writeFile(join(part, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -236,6 +264,8 @@ function checkOptions(options: ImportOptions): Precision[] {
     "licence",
     "tokenizer",
     "calibrate",
+    "drafter",
+    "ngram",
     "onProgress",
     "signal",
   ];

@@ -13,6 +13,7 @@
  */
 export type { Calibrate, CalibrationGraph } from "./calibrate.ts";
 export type { DecoderConfig, Family } from "./config/decoder-config.ts";
+export { type DrafterConfig, type DrafterFile, readDrafter } from "./drafter/drafter-file.ts";
 export type { GraphShape } from "./graph/decoder.ts";
 export { drafterGraph, type GraphOptions, targetGraph } from "./graph/graphs.ts";
 export type { Arithmetic } from "./graph/product.ts";
@@ -24,6 +25,7 @@ export {
   type ImportResult,
   importModel,
 } from "./import-model.ts";
+export { firstLayers } from "./onnx/first-layers.ts";
 export type { FormatName } from "./source/dequantise.ts";
 export { openGguf } from "./source/gguf.ts";
 export type { GgufHeader, MetadataValue } from "./source/gguf-header.ts";

@@ -68,8 +68,8 @@ export function createGraph(weights: WeightIndex): GraphBuilder {
       const stored = weights.tensors.get(name);
       if (stored === undefined) throw noWeight(name, weights.location);
       if (first(name)) {
-        const { type, dims, offset, length } = stored;
-        initialisers.push({ name, type, dims, data: { location: weights.location, offset, length } });
+        const { type, dims, offset, length, location = weights.location } = stored;
+        initialisers.push({ name, type, dims, data: { location, offset, length } });
       }
       return name;
     },

@@ -1,5 +1,5 @@
 import { type GraphBuilder, MICROSOFT } from "./builder.ts";
-import { type Arithmetic, product } from "./product.ts";
+import { type Arithmetic, pickedProduct, product } from "./product.ts";
 
 /** The sizes of a decoder. */
 export interface GraphShape {
@@ -67,8 +67,15 @@ export function decoderBody(graph: GraphBuilder, options: BodyOptions): void {
   graph.output("new_kv", "float32", [2 * layers, kvHeads, "S", headDim]);
   graph.node("Concat", fresh, "new_kv", { axis: 0 });
   graph.node("Gather", ["tap_output", "rows"], "looked_at", { axis: 1 });
-  const head = ["head.q", "head.q8", "head.w"].some((name) => graph.weights.tensors.has(name)) ? "head" : "embedding";
-  product(graph, "looked_at", head, "logits3", { arithmetic, inputs: width, transposed: true, rowsLike: "rows" });
+  const has = (name: string) => graph.weights.tensors.has(name);
+  const how = { arithmetic, inputs: width, rowsLike: "rows" };
+  if (has("vocabulary")) {
+    const head = has("head.q") || has("head.w") ? "head" : "embedding";
+    pickedProduct(graph, "looked_at", head, graph.weight("vocabulary"), "logits3", how);
+  } else {
+    const head = has("head.q") || has("head.q8") || has("head.w") ? "head" : "embedding";
+    product(graph, "looked_at", head, "logits3", { ...how, transposed: true });
+  }
   graph.node("Squeeze", ["logits3", graph.int64("axis0", 0)], "raw_logits");
   if (givesTaps) graph.output("tap_output", "float32", [1, "S", width]);
 }

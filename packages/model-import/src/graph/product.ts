@@ -26,7 +26,7 @@ export function product(graph: GraphBuilder, x: string, name: string, y: string,
   else if (has(".q4")) blockProduct(graph, x, name, 4, out, options.inputs);
   else if (has(".q8")) blockProduct(graph, x, name, 8, out, options.inputs);
   else if (options.arithmetic === "fp32") dequantisedProduct(graph, x, name, out, options.transposed);
-  else int8Product(graph, x, name, out, options);
+  else int8Product(graph, x, [graph.weight(`${name}.q`), graph.weight(`${name}.s`)], name, out, options);
   return bias ? graph.node("Add", [out, graph.weight(`${name}.b`)], y) : out;
 }
 
@@ -46,9 +46,41 @@ function dequantisedProduct(graph: GraphBuilder, x: string, name: string, y: str
   graph.node("MatMul", [x, `${name}.w`], y);
 }
 
-function int8Product(graph: GraphBuilder, x: string, name: string, y: string, options: ProductOptions): void {
-  let q = graph.weight(`${name}.q`);
-  const s = graph.weight(`${name}.s`);
+/**
+ * y = x W' with the rows W' of an embedding W that `ids` names; the runtime picks them out once, when it loads the graph.
+ */
+export function pickedProduct(
+  graph: GraphBuilder,
+  x: string,
+  name: string,
+  ids: string,
+  y: string,
+  options: Omit<ProductOptions, "transposed">,
+): string {
+  const pick = (suffix: string) =>
+    graph.node("Gather", [graph.weight(name + suffix), ids], `${name}.picked${suffix}`, { axis: 0 });
+  if (graph.weights.tensors.has(`${name}.w`)) floatProduct(graph, x, pick(".w"), `${name}.picked`, y, true);
+  else {
+    const [q, s] = [pick(".q"), pick(".s")];
+    if (options.arithmetic === "fp32") {
+      const full = graph.node("Cast", [q], `${name}.picked.f`, { to: 1 });
+      const column = graph.node("Unsqueeze", [s, graph.int64("last", -1)], `${name}.picked.c`);
+      floatProduct(graph, x, graph.node("Mul", [full, column], `${name}.picked.g`), `${name}.picked`, y, true);
+    } else int8Product(graph, x, [q, s], `${name}.picked`, y, { ...options, transposed: true });
+  }
+  return y;
+}
+
+function int8Product(
+  graph: GraphBuilder,
+  x: string,
+  weights: readonly [q: string, s: string],
+  name: string,
+  y: string,
+  options: ProductOptions,
+): void {
+  let [q] = weights;
+  const [, s] = weights;
   if (options.transposed) q = graph.node("Transpose", [q], `${name}.t`, { perm: [1, 0] });
   quantise(graph, x, options.rowsLike ?? "input_ids");
   const one = graph.constant("one", "float32", [], Float32Array.of(1));

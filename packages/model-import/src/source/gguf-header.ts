@@ -107,7 +107,7 @@ export async function readGgufHeader(file: FileHandle, path: string, size: numbe
       bytes: (tensor.dims.reduce((a, b) => a * b, 1) / values) * bytes,
     };
   });
-  checkTensors(path, tensors, start, size);
+  checkTensors(path, tensors, start, size, FORMATS);
   return { metadata, tensors };
 }
 

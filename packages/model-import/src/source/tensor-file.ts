@@ -3,9 +3,9 @@ import { parseError } from "../errors.ts";
 import { dequantise, FORMATS, type FormatName } from "./dequantise.ts";
 
 /** A tensor as a file's header describes it, checked against the file's size. */
-export interface TensorInfo {
+export interface TensorInfo<F extends string = FormatName> {
   readonly name: string;
-  readonly format: FormatName;
+  readonly format: F;
   /** Outermost first, as in PyTorch; 1 or 2 sizes. */
   readonly dims: readonly number[];
   /** Bytes from the start of the file. */
@@ -65,13 +65,22 @@ export async function openWith<T>(path: string, read: (file: FileHandle, size: n
 
 const MOST_TENSORS = 65_536;
 
+/** Values and bytes of a format's blocks. */
+export type BlockSizes<F extends string> = Readonly<Record<F, { readonly values: number; readonly bytes: number }>>;
+
 /**
  * Holds a header against the file: sizes fit the format, every tensor lies inside the data, and no two share a byte.
  *
  * @param dataStart first byte that may belong to a tensor
  * @throws ERR_PARSE
  */
-export function checkTensors(path: string, tensors: readonly TensorInfo[], dataStart: number, size: number): void {
+export function checkTensors<F extends string>(
+  path: string,
+  tensors: readonly TensorInfo<F>[],
+  dataStart: number,
+  size: number,
+  blocks: BlockSizes<F>,
+): void {
   if (tensors.length > MOST_TENSORS) throw parseError(path, `it names ${tensors.length} tensors`);
   for (const { name, format, dims, offset, bytes } of tensors) {
     const refuse = (why: string) => parseError(path, `its tensor ${JSON.stringify(name)} ${why}`, { tensor: name });
@@ -82,7 +91,7 @@ export function checkTensors(path: string, tensors: readonly TensorInfo[], dataS
       count *= dim;
       if (!Number.isSafeInteger(count)) throw refuse("has more values than a file can hold");
     }
-    const block = FORMATS[format];
+    const block = blocks[format];
     if ((dims.at(-1) ?? 1) % block.values !== 0) throw refuse(`has rows that are no whole blocks of ${format}`);
     if ((count / block.values) * block.bytes !== bytes)
       throw refuse(`has ${bytes} bytes and needs ${(count / block.values) * block.bytes}`);

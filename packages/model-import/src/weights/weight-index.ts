@@ -8,6 +8,8 @@ export interface StoredTensor {
   /** Bytes from the start of the file, a multiple of 64. */
   readonly offset: number;
   readonly length: number;
+  /** File name, where it is not the index's own. */
+  readonly location?: string;
 }
 
 /** A weight file as graphs refer to it: they lie in the same folder. */

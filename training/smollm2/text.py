@@ -1,0 +1,63 @@
+"""The conversations that generate.py wrote, and batches of them."""
+import json, pathlib
+import numpy as np, torch
+
+LONGEST = 352   # ids of a training sequence; of longer conversations the end
+
+
+class Text:
+    def __init__(self, folder: pathlib.Path, width, taps):
+        lines = [json.loads(line) for line in (folder / "conversations.jsonl").open()]
+        self.ids = np.memmap(folder / "ids.u16", np.uint16, "r"); self.answer = np.memmap(folder / "answer.u8", np.uint8, "r")
+        self.taps = np.memmap(folder / "taps.f16", np.float16, "r").reshape(-1, taps, width)
+        ends, tap_ends = np.cumsum([c["ids"] for c in lines]), np.cumsum([c["answer"] for c in lines])
+        whole = (ends <= len(self.ids)) & (tap_ends <= len(self.taps))   # a stopped run may have lost its last
+        self.spans = [(int(e - c["ids"]), int(e), int(t - c["answer"]), int(t)) for c, e, t, ok in zip(lines, ends, tap_ends, whole) if ok and c["answer"] >= 8]
+        self.kinds = [c["kind"] for c, ok in zip(lines, whole) if ok and c["answer"] >= 8]
+
+    def frequent(self, count):
+        """The ids that answers have most often, sorted; ids of end and newline are among them."""
+        end = self.spans[-1][1]
+        counts = np.bincount(self.ids[:end][self.answer[:end].astype(bool)], minlength=65536)
+        return torch.from_numpy(np.sort(np.argsort(-counts, kind="stable")[:count]).astype(np.int64))
+
+    def batch(self, chosen):
+        """ids [B, T], answer [B, T] (1 where the target chose the id), taps [B, T, taps, width] bf16, zero elsewhere."""
+        cuts = [(max(a, b - LONGEST), b, t) for a, b, _, t in (self.spans[i] for i in chosen)]
+        T = max(b - a for a, b, _ in cuts)
+        ids, answer = torch.zeros(len(cuts), T, dtype=torch.long), torch.zeros(len(cuts), T, dtype=torch.bool)
+        taps = torch.zeros(len(cuts), T, *self.taps.shape[1:], dtype=torch.bfloat16)
+        for i, (a, b, t) in enumerate(cuts):
+            ids[i, :b - a] = torch.from_numpy(self.ids[a:b].astype(np.int64))
+            answer[i, :b - a] = torch.from_numpy(self.answer[a:b].astype(bool))
+            count = int(answer[i].sum())
+            taps[i][answer[i]] = torch.from_numpy(np.clip(self.taps[t - count:t], -3e4, 3e4)).bfloat16()
+        return ids, answer, taps
+
+
+def blocks(ids, answer, K, count, mask_id, rng, decay):
+    """Anchors inside the answers, a block of K masks behind the text of each: ids, positions, mask, labels, weights, and where
+    in the text each mask stands."""
+    B, T = ids.shape
+    L = T + count * K
+    seen = torch.zeros(B, L, L, dtype=torch.bool)
+    seen[:, :T, :T] = torch.ones(T, T).tril().bool()
+    positions = torch.arange(T).repeat(B, 1)
+    labels, weights, places = (torch.zeros(B, count, K, dtype=kind) for kind in (torch.long, torch.float, torch.long))
+    steps = torch.arange(K)
+    for i in range(B):
+        inside = np.flatnonzero(answer[i].numpy())
+        anchors = torch.from_numpy(np.sort(rng.choice(inside[:max(1, len(inside) - 2)], count, replace=len(inside) - 2 < count)))
+        at = anchors[:, None] + steps
+        places[i] = at
+        ok = (at < T) & answer[i][at.clamp(max=T - 1)]
+        ok = ok.cumprod(1).bool()
+        labels[i] = torch.where(ok, ids[i][at.clamp(max=T - 1)], torch.zeros_like(at))
+        weights[i] = ok * decay ** steps.float()
+        for j, anchor in enumerate(anchors.tolist()):
+            s = T + j * K
+            seen[i, s:s + K, :anchor] = True; seen[i, s:s + K, s:s + K] = True
+    fed = torch.cat([ids, torch.full((B, count * K), mask_id)], 1)
+    mask = torch.zeros(B, 1, L, L).masked_fill(~seen[:, None], -1e9)
+    places = places.view(B, -1)
+    return fed, torch.cat([positions, places], 1), mask, labels.view(B, -1), weights.view(B, -1), places.clamp(max=T - 1)
