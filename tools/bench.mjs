@@ -2,7 +2,7 @@
 import { main, run } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
-const BENCHES = ["measure", "search", "ngram", "spec-bench", "report"];
+const BENCHES = ["measure", "search", "scorers", "ngram", "spec-bench", "report"];
 
 await main(async () => {
   const [name, ...args] = process.argv.slice(2);

@@ -6,6 +6,7 @@ export default defineConfig({
     measure: "src/measure.ts",
     search: "src/search.ts",
     ngram: "src/ngram.ts",
+    scorers: "src/scorers.ts",
     "spec-bench": "src/spec-bench.ts",
     report: "src/benchmarks.ts",
   },

@@ -84,11 +84,14 @@ class Drafter(nn.Module):
         nn.init.zeros_(self.join.weight)
         self.frequency = s["ropeTheta"] ** (-torch.arange(0, s["headDim"], 2, device="cpu").float() / s["headDim"])
 
-    def begin_from(self, target, chosen):
+    def begin_from(self, target, chosen, taps):
+        """Layers of the target, its last norm, and inputs of which no dimension drowns the others. taps [rows, taps, d] of some text."""
         for block, i in zip(self.blocks, chosen):
             for part in ("qkv", "o", "gate_up", "down"): getattr(block, part).weight.data.copy_(target.matrix(f"{i}.{part}"))
             for part in ("norm1", "norm2"): getattr(block, part).weight.data.copy_(target.vector(f"{i}.{part}"))
         self.norm.weight.data.copy_(target.vector("norm"))
+        for norm, tap in zip(self.tap_norms, taps.float().unbind(1)):   # a few dimensions are a hundred times as large as the others
+            norm.weight.data.copy_(1 / (norm(tap).std(0) + 0.02))
 
     def hidden(self, ids, positions, mask, taps, rows):
         """ids, positions [B, T]; taps [B, first, taps, d] of the first ids -> the LM head's input [B, rows, d]."""
@@ -102,22 +105,20 @@ class Drafter(nn.Module):
 
 
 class HeadLoss(torch.autograd.Function):
-    """LM head, softmax and weighted cross-entropy in slices that fit the cache; the head is frozen."""
+    """Cross-entropy against what the target thought at the same place, its softmax over the same part of the vocabulary, in
+    slices that fit the cache; the head is frozen. hidden, teacher [N, d]: inputs of the LM head; weights [N]. Nats."""
     SLICE = 512
 
     @staticmethod
-    def forward(ctx, hidden, head, labels, weights):
+    def forward(ctx, hidden, teacher, head, weights):
         total, scale, grad = 0.0, 1.0 / weights.sum(), torch.empty_like(hidden)
         for at in range(0, len(hidden), HeadLoss.SLICE):
             cut = slice(at, at + HeadLoss.SLICE)
-            p = (hidden[cut].bfloat16() @ head.t()).float()
-            p -= p.max(-1, keepdim=True).values
-            picked = p.gather(1, labels[cut, None])[:, 0]
-            z, w = p.exp_().sum(-1), weights[cut] * scale
-            total = total + ((z.log() - picked) * w).sum()
-            p *= (w / z)[:, None]
-            p.scatter_add_(1, labels[cut, None], -w[:, None])
-            grad[cut] = (p.bfloat16() @ head).to(grad.dtype)
+            log_p = (hidden[cut].bfloat16() @ head.t()).float().log_softmax(-1)
+            q = (teacher[cut].bfloat16() @ head.t()).float().softmax(-1)
+            w = weights[cut] * scale
+            total = total - ((q * log_p).sum(-1) * w).sum()
+            grad[cut] = (((log_p.exp_() - q) * w[:, None]).bfloat16() @ head).to(grad.dtype)
         ctx.save_for_backward(grad)
         return total
 

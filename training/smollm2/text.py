@@ -36,7 +36,8 @@ class Text:
 
 
 def blocks(ids, answer, K, count, mask_id, rng, decay):
-    """Anchors inside the answers, a block of K masks behind the text of each: ids, positions, mask, labels, weights."""
+    """Anchors inside the answers, a block of K masks behind the text of each: ids, positions, mask, labels, weights, and where
+    in the text each mask stands."""
     B, T = ids.shape
     L = T + count * K
     seen = torch.zeros(B, L, L, dtype=torch.bool)
@@ -58,4 +59,5 @@ def blocks(ids, answer, K, count, mask_id, rng, decay):
             seen[i, s:s + K, :anchor] = True; seen[i, s:s + K, s:s + K] = True
     fed = torch.cat([ids, torch.full((B, count * K), mask_id)], 1)
     mask = torch.zeros(B, 1, L, L).masked_fill(~seen[:, None], -1e9)
-    return fed, torch.cat([positions, places.view(B, -1)], 1), mask, labels.view(B, -1), weights.view(B, -1), T
+    places = places.view(B, -1)
+    return fed, torch.cat([positions, places], 1), mask, labels.view(B, -1), weights.view(B, -1), places.clamp(max=T - 1)

@@ -3,7 +3,8 @@
     python train_drafter.py MODEL WORK --text text --minutes 60 [--layers 2] [--out drafter.pt]
 
 In every sequence blocks of masks begin at random places of the answers; a block sees the text before it, and itself in both
-directions, and is filled in one pass. Position i weighs DECAY ** i. In one of ten steps the taps are left out, so that the
+directions, and is filled in one pass. It learns the target's whole distribution at each place, which the stored hidden rows
+give, and the row itself. Position i weighs DECAY ** i. In one of ten steps the taps are left out, so that the
 drafter also serves without. Stops after its minutes and goes on from OUT where that exists; on a GPU, too.
 """
 import argparse, json, pathlib, sys, time
@@ -13,11 +14,12 @@ from optimiser import MuonAdamW
 from model import Drafter, HeadLoss, MASK, TAPS, Target
 from text import Text, blocks
 
-DECAY, BLIND, LENGTHS, SHARES = 0.9, 0.1, (6, 8, 12), (0.2, 0.6, 0.2)
+DECAY, BLIND, LENGTHS, SHARES = 0.85, 0.1, (4, 8), (0.6, 0.4)
+NEAR = 0.3   # weight of the squared distance from the target's own hidden row
 
 a = argparse.ArgumentParser()
 a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.Path); a.add_argument("--text", default="text"); a.add_argument("--out", default="drafter.pt")
-a.add_argument("--minutes", type=float, required=True); a.add_argument("--layers", type=int, default=2); a.add_argument("--from-layers", type=int, nargs="+")
+a.add_argument("--minutes", type=float, required=True); a.add_argument("--layers", type=int, default=2); a.add_argument("--from-layers", type=int, nargs="+"); a.add_argument("--rate", type=float, default=0.02, help="of Muon")
 a.add_argument("--batch", type=int, default=16); a.add_argument("--positions", type=int, default=288, help="masks of a sequence"); a.add_argument("--vocabulary", type=int, default=8192)
 a.add_argument("--held-out", type=int, default=100); a.add_argument("--seed", type=int, default=0)
 a = a.parse_args()
@@ -31,27 +33,29 @@ out = a.work / a.out
 saved = torch.load(out, map_location=device) if out.exists() else None
 vocabulary = saved["model"]["vocabulary"].cpu() if saved else text.frequent(a.vocabulary)
 model = Drafter(target, a.layers, vocabulary)
-model.begin_from(target, a.from_layers or np.linspace(0, target.shape["layers"] - 1, a.layers).round().astype(int).tolist())
+model.begin_from(target, a.from_layers or np.linspace(0, target.shape["layers"] - 1, a.layers).round().astype(int).tolist(), torch.from_numpy(np.array(text.taps[:20000])))
 model.to(device)
 place = torch.full((target.shape["vocabularySize"],), -1, dtype=torch.long); place[vocabulary] = torch.arange(len(vocabulary))
-optimiser, step, resumed = MuonAdamW(model, muon_rate=0.012, adam_rate=1.5e-3), 0, 0.0
+optimiser, step, resumed = MuonAdamW(model, muon_rate=a.rate, adam_rate=1.5e-3), 0, 0.0
 if saved:
     model.load_state_dict(saved["model"], strict=False); step, resumed = saved["step"], saved["minutes"]
     if "optimiser" in saved: optimiser.load_state_dict(saved["optimiser"])
+optimiser.follow_norms(4.0)
 order = np.argsort([b - a for a, b, _, _ in text.spans[a.held_out:]]) + a.held_out   # neighbours in length share a batch
 
 
-def loss_and_hits(chosen, K, count, blind):
+def loss_of(chosen, K, count, blind):
+    """Also the LM head's inputs, and what they should have chosen."""
     ids, answer, taps = text.batch(chosen)
-    if blind: taps.zero_()
-    fed, positions, mask, labels, weights, T = blocks(ids, answer, K, count, MASK, rng, DECAY)
-    labels = place[labels]
-    weights = weights * (labels >= 0)
+    teacher = taps[:, :, TAPS.index("output")]
+    fed, positions, mask, labels, weights, places = blocks(ids, answer, K, count, MASK, rng, DECAY)
+    teacher = teacher.gather(1, places[:, :, None].expand(-1, -1, teacher.shape[-1])).to(device)
+    if blind: taps = torch.zeros_like(taps)
     with torch.autocast(device, dtype=torch.bfloat16):
-        hidden = model.hidden(fed.to(device), positions.to(device), mask.to(device), taps.to(device), slice(T, None))
-    flat = hidden.reshape(-1, hidden.shape[-1])
-    labels, weights = labels.clamp(min=0).view(-1).to(device), weights.view(-1).to(device)
-    return HeadLoss.apply(flat, model.head, labels, weights), flat, labels, weights
+        hidden = model.hidden(fed.to(device), positions.to(device), mask.to(device), taps.to(device), slice(ids.shape[1], None))
+    flat, teacher, weights = (v.reshape(-1, *v.shape[2:]).to(device) for v in (hidden, teacher, weights))
+    far = ((flat - teacher.float()).pow(2).mean(-1) * weights).sum() / weights.sum()
+    return HeadLoss.apply(flat, teacher, model.head, weights) + NEAR * far, flat, place[labels].view(-1).to(device), weights
 
 
 @torch.no_grad()
@@ -59,7 +63,7 @@ def held_out():
     """Accuracy of the best id at every place of a block, and the mean length of the run of right ones, over unseen answers."""
     right, valid = [], []
     for at in range(0, a.held_out, 20):
-        _, flat, labels, weights = loss_and_hits(np.arange(at, at + 20), 8, 24, False)
+        _, flat, labels, weights = loss_of(np.arange(at, at + 20), 8, 24, False)
         best = torch.cat([(h.bfloat16() @ model.head.t()).argmax(-1) for h in flat.split(512)])
         right.append((best == labels).view(-1, 8)); valid.append((weights > 0).view(-1, 8))
     right, valid = torch.cat(right), torch.cat(valid)
@@ -75,7 +79,7 @@ while True:
     if done >= 1: break
     K = int(rng.choice(LENGTHS, p=SHARES))
     at = int(rng.integers(0, len(order) - a.batch))
-    loss, *_ = loss_and_hits(order[at:at + a.batch], K, a.positions // K, rng.random() < BLIND)
+    loss, *_ = loss_of(order[at:at + a.batch], K, a.positions // K, rng.random() < BLIND)
     optimiser.zero_grad(); loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step(min(1, (step + 1) / 60) * min(1, max(0.02, (1 - done) / 0.5))); step += 1

@@ -22,6 +22,11 @@ class MuonAdamW:
         self.adam = torch.optim.AdamW(rest, lr=adam_rate, betas=(0.9, 0.95), weight_decay=0.0)
         self.rates, self.momentum, self.weight_decay = (muon_rate, adam_rate), momentum, weight_decay
         self.buffers = [torch.zeros_like(p) for p in self.matrices]
+        self.scales = [1.0] * len(self.matrices)
+
+    def follow_norms(self, usual):
+        """A matrix moves in proportion to its spectral norm, where that is above `usual`: for weights that come from elsewhere."""
+        self.scales = [max(1.0, torch.linalg.matrix_norm(p.detach().float(), 2).item() / usual) for p in self.matrices]
 
     def zero_grad(self):
         for p in self.matrices: p.grad = None
@@ -32,10 +37,10 @@ class MuonAdamW:
         for group in self.adam.param_groups: group["lr"] = self.rates[1] * multiplier
         self.adam.step()
         rate = self.rates[0] * multiplier
-        for p, buffer in zip(self.matrices, self.buffers):
+        for p, buffer, scale in zip(self.matrices, self.buffers, self.scales):
             buffer.lerp_(p.grad, 1 - self.momentum)
             update = orthogonalise(p.grad.lerp(buffer, self.momentum))
-            p.mul_(1 - rate * self.weight_decay).add_(update, alpha=-rate * (p.size(0) / p.size(1) if p.size(0) > p.size(1) else 1) ** 0.5)
+            p.mul_(1 - rate * self.weight_decay).add_(update, alpha=-rate * scale * (p.size(0) / p.size(1) if p.size(0) > p.size(1) else 1) ** 0.5)
 
     def state_dict(self):
         return {"adam": self.adam.state_dict(), "buffers": self.buffers}

@@ -1,24 +1,9 @@
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
-import {
-  createHashedScorer,
-  createKenlmScorer,
-  type Discounts,
-  estimateNgram,
-  readArpa,
-  readKenlm,
-} from "@diffuspec/ngram-scorer";
+import { createHashedScorer, createKenlmScorer, readArpa, readKenlm } from "@diffuspec/ngram-scorer";
+import { type Golden, openGolden } from "../../../packages/ngram-scorer/test/golden.ts";
 
-interface Golden {
-  readonly corpus: string;
-  readonly order: number;
-  readonly prune?: readonly number[];
-  readonly fallback?: Discounts;
-  readonly file: string;
-}
-
-const open = (name: string) => readFileSync(new URL(`../../../packages/ngram-scorer/golden/${name}`, import.meta.url));
-const unpack = (name: string) => gunzipSync(open(name));
+const { models, asked, unpack, estimated } = openGolden(
+  new URL("../../../packages/ngram-scorer/golden/", import.meta.url),
+);
 
 /**
  * The furthest that anything is from KenLM in the golden files, in log10: every probability and back-off of every model that
@@ -26,27 +11,7 @@ const unpack = (name: string) => gunzipSync(open(name));
  * KenLM's own binary.
  */
 export function goldenDifference(): number {
-  const { models, asked } = JSON.parse(open("index.json").toString()) as {
-    models: readonly Golden[];
-    asked: Golden & { binary: string; query: string };
-  };
-  return Math.max(...models.map(ofModel), ofQueries(asked));
-}
-
-function estimated({ corpus, order, prune, fallback }: Golden) {
-  const ids = new Map<string, number>(["<s>", "</s>", "<unk>"].map((word, id) => [word, id]));
-  const id = (word: string) => ids.get(word) ?? ids.set(word, ids.size).get(word)!;
-  const lines = unpack(`${corpus}.txt.gz`).toString().split("\n").slice(0, -1);
-  const sequences = lines.map((line) => line.split(" ").filter(Boolean).map(id));
-  const model = estimateNgram(sequences, {
-    order,
-    vocabularySize: ids.size,
-    boundaries: { begin: 0, end: 1 },
-    lmplz: true,
-    ...(prune && { prune }),
-    ...(fallback && { fallback }),
-  });
-  return { model, ids };
+  return Math.max(...models.map(ofModel), ofQueries());
 }
 
 function ofModel(golden: Golden): number {
@@ -65,7 +30,7 @@ function ofModel(golden: Golden): number {
   return most / Math.LN10;
 }
 
-function ofQueries(asked: Golden & { binary: string; query: string }): number {
+function ofQueries(): number {
   const { model, ids } = estimated(asked);
   const hashed = createHashedScorer(model);
   const binary = readKenlm(new Uint8Array(unpack(asked.binary)));

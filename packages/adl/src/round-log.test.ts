@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { simulate } from "../test/simulation.ts";
 import { createAdl, createFixedLength, createLengthTable, type RoundLog, withRoundLog } from "./index.ts";
-import { simulate } from "./simulation.ts";
 
 const observation = { length: 5, drafted: 5, generatedLength: 9, accepted: 2, rows: 6, draftMs: 1, verifyMs: 2 };
 

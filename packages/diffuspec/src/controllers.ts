@@ -1,16 +1,74 @@
 import { ADL_PAPER, ADL_TINY_JS, createAdl, createCostAware, createFixedLength } from "@diffuspec/adl";
 import type { LengthController } from "@diffuspec/contracts";
-import type { LengthControllerOption } from "./options.ts";
+import { type Generation, SAMPLER_DEFAULTS, type SamplerOptions } from "@diffuspec/spec-loop";
+import type { DrafterName, LengthControllerOption } from "./options.ts";
 
-/** The named controller; every session gets its own. */
-export function createController(option: LengthControllerOption): LengthController {
-  if (typeof option === "object") return createFixedLength(option.fixed);
-  switch (option) {
-    case "adl-paper":
-      return createAdl(ADL_PAPER);
-    case "adl":
-      return createAdl(ADL_TINY_JS);
-    case "cost-aware":
-      return createCostAware();
+/** The controllers of one engine. */
+export interface Controllers {
+  open(drafter: DrafterName, option: LengthControllerOption): SessionController;
+}
+
+/** The controller of one session, which may be another one in each generation. */
+export interface SessionController {
+  readonly controller: LengthController;
+  /** The same generation; as it begins, the controller for its sampler takes the seat. */
+  during(generation: Generation, sampler: Partial<SamplerOptions>): Generation;
+}
+
+/** Kinds of generations whose costs and acceptance are remembered. */
+const REMEMBERED = 32;
+
+/**
+ * "auto" is ADL where the sampler is greedy and the cost-aware controller where it is not: there drafts are often wrong, and may
+ * not pay at all (decision 0014). What a cost-aware controller learns belongs to the engine: generations of the same drafter that
+ * are sampled alike go on from it, in whichever session they run.
+ */
+export function createControllers(): Controllers {
+  const learnt = new Map<string, LengthController>();
+
+  function costAware(drafter: DrafterName, sampler: Partial<SamplerOptions>): LengthController {
+    const key = `${drafter} ${kindOf(sampler)}`;
+    const controller = learnt.get(key) ?? createCostAware();
+    learnt.delete(key);
+    learnt.set(key, controller); // the last one used is the last one forgotten
+    if (learnt.size > REMEMBERED) learnt.delete(learnt.keys().next().value!);
+    return controller;
   }
+
+  return {
+    open(drafter, option) {
+      const own = createController(option);
+      let chosen = own;
+      let seated = own;
+      return {
+        controller: {
+          get name() {
+            return seated.name;
+          },
+          begin() {
+            seated = chosen;
+            seated.begin();
+          },
+          next: (request) => seated.next(request),
+          observe: (round) => seated.observe(round),
+        },
+        async *during(generation, sampler) {
+          const sampled = (sampler.temperature ?? SAMPLER_DEFAULTS.temperature) > 0;
+          chosen = option === "cost-aware" || (option === "auto" && sampled) ? costAware(drafter, sampler) : own;
+          return yield* generation;
+        },
+      };
+    },
+  };
+}
+
+/** Samplers of one kind make drafts right about equally often: temperature, top-p and min-p to a tenth, and top-k. */
+function kindOf(sampler: Partial<SamplerOptions>): string {
+  const { temperature, topP, minP, topK } = { ...SAMPLER_DEFAULTS, ...sampler };
+  return [...[temperature, topP, minP].map((value) => Math.round(10 * value)), topK].join(" ");
+}
+
+function createController(option: LengthControllerOption): LengthController {
+  if (typeof option === "object") return createFixedLength(option.fixed);
+  return createAdl(option === "adl-paper" ? ADL_PAPER : ADL_TINY_JS);
 }

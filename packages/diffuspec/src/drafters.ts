@@ -74,11 +74,11 @@ export function createDrafters(parts: {
   /** Eq. 8 with the model's n-gram, topped up with each session's own text; without one the drafter alone decides. */
   async function cps(): Promise<() => PathSearch> {
     const { eosIds } = pair.manifest.target;
-    const { online = true, ...beam } = settings.search === "tree" ? {} : settings.search;
+    const { online = true, tree, ...beam } = settings.search === "tree" ? { tree: {} } : settings.search;
     const model = await theNgram();
     const searchWith = <State>(scorer: CausalScorer<State>) =>
-      settings.search === "tree"
-        ? createTreeSearch({ scorer, eosIds })
+      tree
+        ? createTreeSearch({ scorer, eosIds, ...defined(beam), ...defined(tree) })
         : createBeamSearch({ scorer, eosIds, ...defined(beam) });
     return () => {
       if (!model) return searchWith(createUniformScorer(verifier.vocabularySize));

@@ -13,7 +13,7 @@ import { DiffuSpecError } from "@diffuspec/contracts";
 import { type Generation, openSession, type Session } from "@diffuspec/spec-loop";
 import { createVerifier, type OnnxVerifier } from "@diffuspec/verifier-ar";
 import { refuseUnknown, requireOneOf } from "./checks.ts";
-import { createController } from "./controllers.ts";
+import { createControllers } from "./controllers.ts";
 import { createDrafters } from "./drafters.ts";
 import type { Engine, EngineSession, SessionChoice } from "./engine-types.ts";
 import type { ModelInfo } from "./events.ts";
@@ -53,6 +53,7 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
   });
   settings.onProgress?.({ phase: "target", done: 1, total: 1 });
   const drafters = createDrafters({ pair, tokenizer, verifier, settings });
+  const controllers = createControllers();
   try {
     drafters.require(settings.drafter);
     settings.onProgress?.({ phase: "drafter", done: 0, total: 1 });
@@ -83,9 +84,10 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
     requireOneOf("drafter", name, DRAFTER_NAMES);
     checkLengthController(lengthController);
     const drafter = await drafters.get(name);
+    const seat = controllers.open(name, lengthController);
     const session = await openSession({
       verifier,
-      controller: createController(lengthController),
+      controller: seat.controller,
       ...(drafter && { drafter }),
     });
     if (closed) {
@@ -97,7 +99,8 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
       drafter: name,
       generate(prompt, generateOptions = {}) {
         const loopOptions = toLoopOptions(generateOptions, pair.manifest.generation);
-        return session.generate(encode(prompt), { ...loopOptions, text: tokenizer.stream() });
+        const generation = session.generate(encode(prompt), { ...loopOptions, text: tokenizer.stream() });
+        return seat.during(generation, loopOptions.sampler ?? {});
       },
       async dispose() {
         sessions.delete(session);

@@ -35,6 +35,8 @@ function openSession(model: NgramModel, next: GreedyNext, endIds: readonly numbe
   const scorer = createOnlineScorer(model);
   const scores = new Float64Array(32);
   let context: number[] | undefined;
+  /** Committed and not counted yet: the tables are cold behind a pass of the target, and rounds without a draft need them not. */
+  let waiting: number[] = [];
   const running = () => {
     if (context) return context;
     throw new DiffuSpecError({
@@ -61,11 +63,14 @@ function openSession(model: NgramModel, next: GreedyNext, endIds: readonly numbe
     begin({ ids }) {
       scorer.forget();
       scorer.learn(ids);
+      waiting = [];
       context = Array.from(ids.subarray(-SPAN));
     },
     propose({ length, nodes, head, signal }) {
       if (signal.aborted) throw abortError(signal);
       const known = running();
+      scorer.learn(waiting);
+      waiting = [];
       const most = Math.min(length, nodes);
       const path = Array.from(head.subarray(0, most));
       let survival = 1;
@@ -81,8 +86,12 @@ function openSession(model: NgramModel, next: GreedyNext, endIds: readonly numbe
       return { tree: chain(known[known.length - 1]!, path), generatedLength, expectedAccepted };
     },
     observe({ committed }) {
-      scorer.learn(committed);
-      context = [...running(), ...committed].slice(-SPAN);
+      const known = running();
+      for (const id of committed) {
+        waiting.push(id);
+        known.push(id);
+      }
+      if (known.length > SPAN) known.splice(0, known.length - SPAN);
     },
     dispose() {
       context = undefined;

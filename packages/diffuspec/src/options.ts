@@ -16,15 +16,27 @@ export type DrafterName = (typeof DRAFTER_NAMES)[number];
 export const PRECISION_NAMES = ["int8", "fp32", "int4"] as const;
 export type PrecisionName = (typeof PRECISION_NAMES)[number];
 
-/** Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, or you. */
-export type LengthControllerOption = "adl-paper" | "adl" | "cost-aware" | { readonly fixed: number };
+/**
+ * Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, or you.
+ * "auto" decides by generation: "adl" where the temperature is 0, else "cost-aware".
+ */
+export type LengthControllerOption = (typeof CONTROLLER_NAMES)[number] | { readonly fixed: number };
+const CONTROLLER_NAMES = ["auto", "adl", "adl-paper", "cost-aware"] as const;
 
 /**
  * How a lattice becomes a draft: Eq. 8's beam search, or the best-first tree. lambda weighs the drafter against the n-gram,
  * `cut` ends a draft where agreement becomes unlikely, `online` (default true) lets the n-gram learn from the text at hand.
+ * `tree` asks for the tree with the same lambda, beam and cut, of at most `maxNodes` tokens; a token at depth d weighs
+ * decay^(d-1). "tree" alone is the tree with the constants of @diffuspec/cps.
  */
 export type SearchOption =
-  | { readonly lambda?: number; readonly beam?: number; readonly cut?: number; readonly online?: boolean }
+  | {
+      readonly lambda?: number;
+      readonly beam?: number;
+      readonly cut?: number;
+      readonly online?: boolean;
+      readonly tree?: { readonly maxNodes?: number; readonly decay?: number };
+    }
   | "tree";
 
 /**
@@ -59,8 +71,16 @@ export interface EngineOptions {
   readonly threads?: number;
   /** "exact" refuses a graph whose rows depend on each other; "tolerant" runs it. */
   readonly exactness: "exact" | "tolerant";
-  /** Eq. 7: the probability mass a position keeps, in (0, 1], and its most candidates. */
-  readonly lattice: { readonly tau?: number; readonly maxCandidates?: number };
+  /**
+   * Eq. 7: the probability mass a position keeps, in (0, 1], its most candidates, and a calibration temperature (0.01 to 100) for
+   * every position, as fitTemperatures() of @diffuspec/lattice finds them; later positions take the last one. They act where one
+   * does not sample.
+   */
+  readonly lattice: {
+    readonly tau?: number;
+    readonly maxCandidates?: number;
+    readonly temperatures?: readonly number[];
+  };
   readonly search: SearchOption;
   readonly ngram: NgramOption;
   /** Refinement steps S of the diffusion drafter. */
@@ -80,7 +100,7 @@ export interface LoadOptions extends EngineOptions {
 export const LOAD_DEFAULTS = {
   model: "tiny-js",
   drafter: "hybrid",
-  lengthController: "adl",
+  lengthController: "auto",
   precision: "int8",
   exactness: "exact",
   lattice: {},
@@ -130,11 +150,15 @@ export function resolveEngineOptions(options: Partial<EngineOptions> = {}): Engi
   if (all.threads !== undefined) requireInteger("threads", all.threads, 1, 256);
   requireInteger("steps", all.steps, 1, 64);
   if (typeof all.taps !== "boolean") throw optionError("taps", all.taps, "true or false");
-  refuseUnknown("lattice", all.lattice, ["tau", "maxCandidates"]);
-  const { tau, maxCandidates } = all.lattice;
+  refuseUnknown("lattice", all.lattice, ["tau", "maxCandidates", "temperatures"]);
+  const { tau, maxCandidates, temperatures } = all.lattice;
   if (tau !== undefined && !(typeof tau === "number" && tau > 0 && tau <= 1))
     throw optionError("lattice.tau", tau, "a number in (0, 1]");
   if (maxCandidates !== undefined) requireInteger("lattice.maxCandidates", maxCandidates, 1, 1024);
+  if (temperatures !== undefined) {
+    if (!Array.isArray(temperatures)) throw optionError("lattice.temperatures", temperatures, "an array of numbers");
+    for (const t of temperatures) requireNumber("lattice.temperatures", t, 0.01, 100);
+  }
   checkSearch(all.search);
   refuseUnknown("ngram", all.ngram, ["cut", "least"]);
   checkCut("ngram.cut", all.ngram.cut);
@@ -153,8 +177,8 @@ function checkRegistry(registry: unknown): void {
 /** @throws ERR_OPTION */
 export function checkLengthController(value: LengthControllerOption): void {
   if (typeof value !== "object" || value === null) {
-    if (!["adl-paper", "adl", "cost-aware"].includes(value))
-      throw optionError("lengthController", value, 'one of "adl-paper", "adl", "cost-aware", { fixed: k }');
+    if (!CONTROLLER_NAMES.includes(value))
+      throw optionError("lengthController", value, 'one of "auto", "adl", "adl-paper", "cost-aware", { fixed: k }');
     return;
   }
   refuseUnknown("lengthController", value, ["fixed"]);
@@ -164,13 +188,21 @@ export function checkLengthController(value: LengthControllerOption): void {
 function checkSearch(search: SearchOption): void {
   if (search === "tree") return;
   if (typeof search !== "object" || search === null)
-    throw optionError("search", search, '"tree" or an object { lambda, beam, cut, online }');
-  refuseUnknown("search", search, ["lambda", "beam", "cut", "online"]);
+    throw optionError("search", search, '"tree" or an object { lambda, beam, cut, online, tree }');
+  refuseUnknown("search", search, ["lambda", "beam", "cut", "online", "tree"]);
   if (search.lambda !== undefined) requireNumber("search.lambda", search.lambda, 0, 1);
   if (search.beam !== undefined) requireInteger("search.beam", search.beam, 1, 1024);
-  const { cut, online } = search;
+  const { cut, online, tree } = search;
   checkCut("search.cut", cut);
+  if (tree !== undefined) checkTree(tree);
   if (online !== undefined && typeof online !== "boolean") throw optionError("search.online", online, "true or false");
+}
+
+function checkTree(tree: { readonly maxNodes?: number; readonly decay?: number }): void {
+  refuseUnknown("search.tree", tree, ["maxNodes", "decay"]);
+  if (tree.maxNodes !== undefined) requireInteger("search.tree.maxNodes", tree.maxNodes, 1, 1023);
+  if (tree.decay !== undefined && !(typeof tree.decay === "number" && tree.decay > 0 && tree.decay <= 1))
+    throw optionError("search.tree.decay", tree.decay, "a number in (0, 1]");
 }
 
 function checkCut(name: string, cut: number | undefined): void {

@@ -66,6 +66,32 @@ describe.skipIf(missingModel)(`the engine on the real pair${missingModel ? ` (sk
     }
   });
 
+  test("a tree of few nodes, and temperatures, shape the drafts and not the text", async () => {
+    const text = async (from: Engine) => {
+      const session = await from.openSession({ drafter: "dlm" });
+      const drafted: number[] = [];
+      let ids: number[] = [];
+      for await (const round of session.generate(PROMPTS[0]!, { maxTokens: 40 })) {
+        drafted.push(round.stats.drafted);
+        ids = [...ids, ...round.tokens];
+      }
+      await session.dispose();
+      return { drafted, ids };
+    };
+    const usual = await text(engine);
+    for (const [options, limit] of [
+      [{ search: { tree: { maxNodes: 3 } } }, 3],
+      [{ lattice: { temperatures: [1, 8] }, search: { cut: 0.2 } }, 10],
+    ] as const) {
+      const other = await createEngine({ model: modelDirectory, ...options });
+      const { drafted, ids } = await text(other);
+      expect(ids).toEqual(usual.ids);
+      expect(drafted).not.toEqual(usual.drafted);
+      expect(Math.max(...drafted)).toBeLessThanOrEqual(limit);
+      await other.dispose();
+    }
+  });
+
   test("refuses after dispose", async () => {
     const other = await createEngine({ model: modelDirectory, drafter: "none" });
     await other.dispose();

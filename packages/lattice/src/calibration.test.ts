@@ -1,3 +1,4 @@
+import { seededRandom } from "@diffuspec/testkit";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../test/code-of.ts";
@@ -9,16 +10,6 @@ import {
   fitTemperatures,
 } from "./index.ts";
 
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Probabilities at a temperature over the entries and, last, "any other token"; written without the package's code. */
 function tempered(logProbs: readonly number[], temperature: number): number[] {
   const rest = Math.log(Math.max(1e-6, 1 - logProbs.reduce((sum, l) => sum + Math.exp(l), 0)));
@@ -29,7 +20,7 @@ function tempered(logProbs: readonly number[], temperature: number): number[] {
 
 /** Rows of a drafter whose logits are `temperature` times too large or small at each position. */
 function* synthetic(temperatures: readonly number[], perPosition: number, seed: number): Generator<CalibrationRow> {
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   for (let n = 0; n < perPosition; n++)
     for (const [position, temperature] of temperatures.entries()) {
       const logits = Array.from({ length: 12 }, () => 4 * random());

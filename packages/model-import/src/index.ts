@@ -25,6 +25,7 @@ export {
   type ImportResult,
   importModel,
 } from "./import-model.ts";
+export { firstLayers } from "./onnx/first-layers.ts";
 export type { FormatName } from "./source/dequantise.ts";
 export { openGguf } from "./source/gguf.ts";
 export type { GgufHeader, MetadataValue } from "./source/gguf-header.ts";

@@ -1,21 +1,11 @@
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { type Discounts, estimateNgram, LOG_ZERO, logProb, type NgramModel, readArpa } from "./index.ts";
+import { openGolden } from "../test/golden.ts";
+import { estimateNgram, LOG_ZERO, logProb, type NgramModel, readArpa } from "./index.ts";
 import { findNgram } from "./model.ts";
 
-/** What KenLM's lmplz made of the same corpora; scripts/golden.mjs writes these files. */
-interface Golden {
-  readonly corpus: string;
-  readonly order: number;
-  readonly prune?: readonly number[];
-  readonly fallback?: Discounts;
-  readonly file: string;
-}
-
-const open = (name: string) => readFileSync(new URL(`../golden/${name}`, import.meta.url));
-const unpack = (name: string) => gunzipSync(open(name)).toString();
-const { models } = JSON.parse(open("index.json").toString()) as { models: readonly Golden[] };
+const golden = openGolden(new URL("../golden/", import.meta.url));
+const { models, estimated } = golden;
+const unpack = (name: string) => golden.unpack(name).toString();
 
 /** One n-gram of an ARPA text, by a reader that shares nothing with the package. */
 interface Line {
@@ -29,25 +19,6 @@ function linesOf(arpa: string): Line[] {
     const [prob, words, backoff = "0"] = line.split("\t");
     return words === undefined ? [] : [{ words: words.split(" "), prob: Number(prob), backoff: Number(backoff) }];
   });
-}
-
-/** Our model of the corpus; <unk> is an id that never occurs. */
-function estimated({ corpus, order, prune, fallback }: Golden, lmplz = true) {
-  const sentences = unpack(`${corpus}.txt.gz`).split("\n").slice(0, -1);
-  const ids = new Map<string, number>();
-  const id = (word: string) => ids.get(word) ?? ids.set(word, ids.size).get(word)!;
-  const boundaries = { begin: id("<s>"), end: id("</s>") };
-  id("<unk>");
-  const sequences = sentences.map((sentence) => sentence.split(" ").filter(Boolean).map(id));
-  const model = estimateNgram(sequences, {
-    order,
-    boundaries,
-    lmplz,
-    vocabularySize: ids.size,
-    ...(prune && { prune }),
-    ...(fallback && { fallback }),
-  });
-  return { model, ids };
 }
 
 function furthest(lines: readonly Line[], model: NgramModel, ids: ReadonlyMap<string, number>) {

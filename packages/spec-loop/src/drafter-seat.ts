@@ -38,7 +38,7 @@ export function createDrafterSeat(drafter: Drafter, timeoutMs: number): DrafterS
   async function ask<T>(
     action: string,
     signal: AbortSignal,
-    call: (signal: AbortSignal) => T | PromiseLike<T>,
+    call: (signal: () => AbortSignal) => T | PromiseLike<T>,
     late?: (value: T) => void,
   ): Promise<T> {
     const timeout = () => timeoutError(drafter.name, action, timeoutMs);
@@ -56,7 +56,7 @@ export function createDrafterSeat(drafter: Drafter, timeoutMs: number): DrafterS
       await ask("begin", signal, () => open.begin(start));
     },
     async propose(request, target, signal) {
-      const draft = await ask("propose", signal, (inner) => session!.propose({ ...request, signal: inner }));
+      const draft = await ask("propose", signal, (inner) => session!.propose({ ...request, signal: inner() }));
       validateTree(draft?.tree, { ...target, maxNodes: request.nodes + 1 }, drafter.name);
       const depth = Math.max(...depths(draft.tree));
       if (depth > request.length)

@@ -11,15 +11,18 @@ export function throwIfStopped(signal: AbortSignal): void {
 }
 
 /**
- * Waits for foreign code no longer than until the signal fires or the time is up; the call gets a signal that then fires too.
- * What it answers later is dropped. A call that answers synchronously costs no timer.
+ * Waits for foreign code no longer than until the signal fires or the time is up; the call may ask for a signal that then fires
+ * too. What it answers later is dropped. A call that answers synchronously costs no timer, and no signal unless it asks.
  */
 export function within<T>(
-  call: (signal: AbortSignal) => T | PromiseLike<T>,
+  call: (signal: () => AbortSignal) => T | PromiseLike<T>,
   limits: { signal: AbortSignal; timeoutMs: number; timeout: () => Error; late?: (value: T) => void },
 ): Promise<T> | T {
-  const inner = new AbortController();
-  const answer = call(inner.signal);
+  let inner: AbortController | undefined;
+  const answer = call(() => {
+    inner ??= new AbortController();
+    return inner.signal;
+  });
   if (!isPromiseLike(answer)) return answer;
   const { signal, timeoutMs } = limits;
   return new Promise<T>((resolve, reject) => {
@@ -34,7 +37,7 @@ export function within<T>(
     const giveUp = (error: Error) =>
       settle(() => {
         reject(error);
-        inner.abort(error);
+        inner?.abort(error);
       });
     const onAbort = () => giveUp(stopError(signal));
     const timer = setTimeout(() => giveUp(limits.timeout()), timeoutMs);

@@ -33,4 +33,5 @@ export {
 } from "./fake-verifier.ts";
 export type { NamedCheck } from "./named-check.ts";
 export { type PlainOptions, plainDecode } from "./plain-decode.ts";
+export { seededRandom } from "./seeded-random.ts";
 export { type VerifierConformanceOptions, verifierConformance } from "./verifier-conformance.ts";

@@ -21,5 +21,12 @@ export {
   type PlainResult,
   pickFastestPlain,
 } from "./plain.ts";
+export {
+  createModelScorer,
+  MODEL_SCORER_DEFAULTS,
+  type ModelScorer,
+  type ModelScorerOptions,
+  type ModelState,
+} from "./scorer.ts";
 export type { ModelOptions, Precision, TargetManifest } from "./target.ts";
 export { createVerifier, type OnnxVerifier, VERIFIER_DEFAULTS, type VerifierOptions } from "./verifier.ts";

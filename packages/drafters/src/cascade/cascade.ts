@@ -58,9 +58,10 @@ function openSession(cheap: DrafterSession, better: DrafterSession, least: numbe
       const draft = await cheap.propose({ ...request, head: request.head.slice() });
       return (draft.expectedAccepted ?? -1) >= least ? draft : better.propose(request);
     },
-    async observe(outcome) {
-      await cheap.observe(outcome);
-      await better.observe(outcome);
+    observe(outcome) {
+      // Without a promise where neither needs one: this happens in rounds without a draft too.
+      const first = cheap.observe(outcome);
+      return isPromise(first) ? first.then(() => better.observe(outcome)) : better.observe(outcome);
     },
     async dispose() {
       await cheap.dispose();
@@ -68,6 +69,8 @@ function openSession(cheap: DrafterSession, better: DrafterSession, least: numbe
     },
   };
 }
+
+const isPromise = (value: void | Promise<void>): value is Promise<void> => value !== undefined;
 
 function union(a: Needs, b: Needs): Needs {
   const topK = Math.max(a.topK ?? 0, b.topK ?? 0);

@@ -1,4 +1,5 @@
 import type { LengthController } from "@diffuspec/contracts";
+import { seededRandom } from "@diffuspec/testkit";
 
 /** A made-up machine and drafter. Milliseconds are simulated; nothing here looks at a clock. */
 export interface World {
@@ -7,16 +8,8 @@ export interface World {
   /** Milliseconds of a draft of k tokens, k >= 1, and of verifying it, k >= 0. */
   draftMs(k: number, round: number): number;
   verifyMs(k: number, round: number): number;
-}
-
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  /** What a draft costs more for reading what was written since the last one, `idle` rounds ago; default 0. */
+  resumeMs?(idle: number): number;
 }
 
 export interface SimulatedRound {
@@ -40,24 +33,26 @@ export interface SimulationOptions {
  */
 export function simulate(
   controller: LengthController,
-  { accept, draftMs, verifyMs }: World,
+  { accept, draftMs, verifyMs, resumeMs = () => 0 }: World,
   { tokens: wanted, perPrompt = wanted, seed, noisy = true }: SimulationOptions,
 ): SimulatedRound[] {
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   const noise = () => (noisy ? 0.8 + 0.4 * random() + (random() < 0.01 ? 3 : 0) : 1);
   const rounds: SimulatedRound[] = [];
-  let [tokens, left] = [0, 0];
+  let [tokens, left, idle] = [0, 0, 0];
   while (tokens < wanted) {
     if (left <= 0) {
       controller.begin();
       left = perPrompt;
+      idle = 0;
     }
     const round = rounds.length;
     const limit = left - 1;
     const length = limit > 0 ? Math.min(controller.next({ limit }), limit) : 0;
     let accepted = 0;
     while (accepted < length && random() < accept(accepted + 1, round)) accepted++;
-    const drafting = length > 0 ? draftMs(length, round) : 0;
+    const drafting = length > 0 ? draftMs(length, round) + resumeMs(idle) : 0;
+    idle = length > 0 ? 0 : idle + 1;
     const verifying = verifyMs(length, round);
     controller.observe({
       length,
