@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { DiffuSpecError } from "@diffuspec/contracts";
 import {
   type FoundPair,
@@ -70,10 +72,22 @@ export async function openPair(
  */
 export async function withPairDefaults<T extends Partial<EngineOptions>>(options: T): Promise<T> {
   if (typeof options.model !== "string") return options;
-  const { load = {} } = (await registered(options.model, options.registry))?.entry ?? {};
-  const suits = Object.entries(load).filter(([key]) => options[key as keyof T] === undefined);
+  const found = await registered(options.model, options.registry);
+  const dir = found && (await locatePair(found));
+  const drafts = dir !== undefined && (await bringsDrafter(dir));
+  // A registry's drafter is for a target alone: a directory that has a diffusion drafter uses it.
+  const suits = Object.entries(found?.entry.load ?? {}).filter(
+    ([key]) => options[key as keyof T] === undefined && !(key === "drafter" && drafts),
+  );
   return { ...options, ...Object.fromEntries(suits) };
 }
+
+/** Read before the files are checked: it decides a default and nothing else. */
+const bringsDrafter = (dir: string): Promise<boolean> =>
+  readFile(join(dir, "manifest.json"), "utf8").then(
+    (text) => /"drafter"\s*:\s*\{/.test(text),
+    () => false,
+  );
 
 /** A name never holds a slash or a backslash; what does is a path, or "org/name". */
 async function registered(model: string, registry: RegistryOption | undefined): Promise<FoundPair | undefined> {
