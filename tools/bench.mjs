@@ -1,8 +1,8 @@
-/** `npm run bench -- measure`: installs, builds, then runs a measurement of apps/bench. Its own --help lists the options. */
+/** `npm run bench -- measure`: installs, builds, then runs a measurement of apps/bench, or its report. Its own --help lists the options. */
 import { main, run } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
-const BENCHES = ["measure", "search", "scorers", "ngram"];
+const BENCHES = ["measure", "search", "scorers", "ngram", "spec-bench", "report"];
 
 await main(async () => {
   const [name, ...args] = process.argv.slice(2);

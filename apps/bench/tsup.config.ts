@@ -1,7 +1,15 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/demo.ts", "src/measure.ts", "src/search.ts", "src/ngram.ts", "src/scorers.ts"],
+  entry: {
+    demo: "src/demo.ts",
+    measure: "src/measure.ts",
+    search: "src/search.ts",
+    ngram: "src/ngram.ts",
+    scorers: "src/scorers.ts",
+    "spec-bench": "src/spec-bench.ts",
+    report: "src/benchmarks.ts",
+  },
   format: ["esm"],
   target: "node20",
   clean: true,

@@ -36,14 +36,8 @@ export function readArguments(argv: readonly string[]): Arguments {
       out: { type: "string" },
     },
   });
-  const number = (name: keyof typeof values, least: number, whole: boolean) => {
-    const text = values[name];
-    if (text === undefined) return undefined;
-    const value = Number(text);
-    if (text === "" || !Number.isFinite(value) || value < least || (whole && !Number.isInteger(value)))
-      throw new Error(`--${name} is ${text}; it takes ${whole ? "an integer" : "a number"} of at least ${least}.`);
-    return value;
-  };
+  const number = (name: keyof typeof values, least: number, whole: boolean) =>
+    readNumber(name, values[name] as string | undefined, least, whole);
   return {
     json: values.json,
     fast: values.fast,
@@ -59,6 +53,15 @@ export function readArguments(argv: readonly string[]): Arguments {
     threads: number("threads", 1, true),
     out: values.out,
   };
+}
+
+/** @throws an Error that names the option and what it takes */
+export function readNumber(name: string, text: string | undefined, least: number, whole = true): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text === "" || !Number.isFinite(value) || value < least || (whole && !Number.isInteger(value)))
+    throw new Error(`--${name} is ${text}; it takes ${whole ? "an integer" : "a number"} of at least ${least}.`);
+  return value;
 }
 
 /** What was given of the sampler's options. */

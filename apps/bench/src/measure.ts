@@ -1,8 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { readArguments, samplingOf } from "./arguments.ts";
+import { circumstances } from "./circumstances.ts";
 import { interleave } from "./interleave.ts";
 import { METHOD_NAMES } from "./methods.ts";
 import { loadPair } from "./pair.ts";
@@ -55,19 +54,6 @@ if (given.help) {
   }
   await pair.dispose();
   if (!result.identical) process.exitCode = 1;
-}
-
-/** What a number needs to be compared with another. */
-function circumstances() {
-  const git = (...args: string[]) => execFileSync("git", args, { encoding: "utf8" }).trim();
-  const [cpu] = cpus();
-  return {
-    date: new Date().toISOString(),
-    git: git("rev-parse", "HEAD") + (git("status", "--porcelain") === "" ? "" : " (modified)"),
-    argv: process.argv.slice(2),
-    node: process.version,
-    machine: { cpu: cpu?.model, cores: availableParallelism(), memoryGiB: Math.round(totalmem() / 2 ** 30) },
-  };
 }
 
 function histogram(values: readonly number[]): Record<number, number> {

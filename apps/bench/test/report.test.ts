@@ -1,4 +1,4 @@
-import type { Rows, Verifier } from "@diffuspec/contracts";
+import type { Verifier } from "@diffuspec/contracts";
 import { createSampler, openSession } from "@diffuspec/spec-loop";
 import { createFakeVerifier, oracleDrafter, plainDecode } from "@diffuspec/testkit";
 import type { Engine } from "diffuspec/engine";
@@ -6,39 +6,9 @@ import { expect, test } from "vitest";
 import { interleave } from "../src/interleave.ts";
 import type { Pair } from "../src/pair.ts";
 import { report } from "../src/report.ts";
+import { corrupted } from "./corrupted.ts";
 
 const honest = createFakeVerifier({ vocabularySize: 50, seed: 3, contextLength: 300, eosIds: [] });
-
-/** A target that, seen through drafts, says another token in every fifth pass. */
-function corrupted(verifier: Verifier): Verifier {
-  return {
-    ...verifier,
-    async open() {
-      const session = await verifier.open();
-      let passes = 0;
-      return {
-        get length() {
-          return session.length;
-        },
-        prefill: (ids, options) => session.prefill(ids, options),
-        commit: (path) => session.commit(path),
-        dispose: () => session.dispose(),
-        async verify(tree, needs): Promise<Rows> {
-          const rows = await session.verify(tree, needs);
-          const wrong = ++passes % 5 === 0;
-          return {
-            count: rows.count,
-            exact: rows.exact,
-            argmax: (row) => (wrong ? (rows.argmax(row) + 1) % verifier.vocabularySize : rows.argmax(row)),
-            logits: (row) => rows.logits(row),
-            top: (row) => rows.top(row),
-            tap: (row, tap) => rows.tap(row, tap),
-          };
-        },
-      };
-    },
-  };
-}
 
 function pairOver(drafted: Verifier): Pair {
   const sampler = createSampler({}, 50);

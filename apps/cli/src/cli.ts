@@ -60,6 +60,11 @@ function build(terminal: Terminal, done: (code: number) => void): Command {
     .addOption(new Option("--drafter <name>", "what drafts; the text does not depend on it").choices(DRAFTER_NAMES))
     .option("--no-draft", "plain decoding, as --drafter none")
     .option("--compare", "run with and without drafts, compare the tokens, print both rates")
+    .option(
+      "--chat",
+      "the prompt is a user's message, the text an assistant's answer (needs a model with a chat template)",
+    )
+    .option("--system <text>", "with --chat: the system message")
     .option("--max-tokens <n>", "most tokens to write (default: 128)", integer)
     .option("--min-tokens <n>", "no end before so many tokens", integer)
     .option("--temperature <t>", "0 is greedy decoding", number)
@@ -172,6 +177,7 @@ Examples:
   diffuspec generate "function add(" --max-tokens 64 --stats
   cat prompt.js | diffuspec generate --temperature 0.7 --seed 1 --json
   diffuspec generate "const fs = " --compare
+  diffuspec generate --model ./models/smollm2-135m --drafter prompt-lookup --chat "Why is the sky blue?"
   diffuspec inspect
   diffuspec pairs
   diffuspec pull smollm2-135m

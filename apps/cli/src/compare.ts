@@ -7,12 +7,12 @@ const WARM_UP_TOKENS = 8;
 
 /** `diffuspec generate --compare`: the same prompt with and without drafts; 1 where the tokens differ. */
 export async function compare(job: Job): Promise<number> {
-  const { terminal, model, prompt, options, flags, drafter } = job;
+  const { terminal, model, prompt, input, options, flags, drafter } = job;
   const warmUp = Math.min(WARM_UP_TOKENS, options.maxTokens ?? WARM_UP_TOKENS);
   for (const name of [drafter, "none"] as const)
-    await model.complete(prompt, { ...options, drafter: name, maxTokens: warmUp, minTokens: 0 });
+    await model.complete(input, { ...options, drafter: name, maxTokens: warmUp, minTokens: 0 });
   const drafted = await show(job);
-  const alone = await model.complete(prompt, { ...options, drafter: "none" });
+  const alone = await model.complete(input, { ...options, drafter: "none" });
   const differ = firstDifference(drafted.ids, alone.ids);
   const speedup = drafted.stats.tokensPerSecond / alone.stats.tokensPerSecond;
   if (flags.json)

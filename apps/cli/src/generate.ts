@@ -1,5 +1,5 @@
 import { abortError } from "@diffuspec/contracts";
-import type { CallOptions, CompletionResult, DrafterName, Model } from "diffuspec";
+import type { CallOptions, CompletionResult, DrafterName, Model, Prompt } from "diffuspec";
 import { compare } from "./compare.ts";
 import { EXIT, UsageError } from "./exit.ts";
 import { type ModelFlags, modelOptions } from "./model-flags.ts";
@@ -12,6 +12,8 @@ export interface GenerateFlags extends ModelFlags {
   readonly drafter?: DrafterName;
   readonly draft: boolean;
   readonly compare?: boolean;
+  readonly chat?: boolean;
+  readonly system?: string;
   readonly maxTokens?: number;
   readonly minTokens?: number;
   readonly temperature?: number;
@@ -51,6 +53,7 @@ export async function generate(
   flags: GenerateFlags,
 ): Promise<number> {
   const chosen = chosenDrafter(flags);
+  if (flags.system !== undefined && !flags.chat) throw new UsageError("--system needs --chat. Add it.");
   const prompt = await readPrompt(terminal, argument);
   const model = await terminal.load({ ...modelOptions(flags), ...(chosen && { drafter: chosen }) });
   try {
@@ -58,7 +61,15 @@ export async function generate(
     if (flags.compare && drafter === "none") throw new UsageError("--compare needs drafts, and this pair has none.");
     if (terminal.signal.aborted) throw abortError(terminal.signal);
     const options: CallOptions = { ...pick(flags), signal: terminal.signal };
-    return await (flags.compare ? compare : single)({ terminal, model, prompt, options, flags, drafter });
+    return await (flags.compare ? compare : single)({
+      terminal,
+      model,
+      prompt,
+      input: inputOf(prompt, flags),
+      options,
+      flags,
+      drafter,
+    });
   } finally {
     await model.dispose();
   }
@@ -69,6 +80,8 @@ export interface Job {
   readonly terminal: Terminal;
   readonly model: Model;
   readonly prompt: string;
+  /** The prompt, or the conversation it opens. */
+  readonly input: Prompt;
   readonly options: CallOptions;
   readonly flags: GenerateFlags;
   readonly drafter: DrafterName;
@@ -83,13 +96,13 @@ async function single(job: Job): Promise<number> {
 }
 
 /** Runs the job and, unless JSON is wanted, writes the text as it comes. */
-export async function show({ terminal, model, prompt, options, flags }: Job): Promise<CompletionResult> {
-  if (flags.json) return model.complete(prompt, options);
+export async function show({ terminal, model, prompt, input, options, flags }: Job): Promise<CompletionResult> {
+  if (flags.json) return model.complete(input, options);
   const renderer = createRenderer(terminal.stdout, colorsFor(terminal, flags.color), Boolean(terminal.stdout.isTTY));
-  renderer.begin(prompt);
+  if (!flags.chat) renderer.begin(prompt);
   let result: CompletionResult | undefined;
   try {
-    for await (const event of model.generate(prompt, options)) {
+    for await (const event of model.generate(input, options)) {
       if (event.type === "tokens") await renderer.tokens(event);
       else result = event;
     }
@@ -112,6 +125,13 @@ function chosenDrafter(flags: GenerateFlags): DrafterName | undefined {
   const name = draft ? drafter : "none";
   if (comparing && name === "none") throw new UsageError("--compare needs drafts. Leave --no-draft out.");
   return name;
+}
+
+/** With --chat the prompt is what the user says. */
+function inputOf(prompt: string, { chat, system }: GenerateFlags): Prompt {
+  if (!chat) return prompt;
+  const before = system === undefined ? [] : [{ role: "system", content: system }];
+  return { messages: [...before, { role: "user", content: prompt }] };
 }
 
 async function readPrompt(terminal: Terminal, argument: string | undefined): Promise<string> {

@@ -65,6 +65,7 @@ describe("the command line", () => {
     [["generate", "x", "--precision", "q8"], "int8"],
     [["generate", "x", "--no-draft", "--drafter", "dlm"], "exclude each other"],
     [["generate", "x", "--no-draft", "--compare"], "--compare needs drafts"],
+    [["generate", "x", "--system", "Be brief."], "--system needs --chat"],
     [["generate", "x", "--threads", "0"], "ERR_OPTION"],
   ])("%j is bad usage", async (args, said) => {
     const { code, stdout, stderr } = await diffuspec(args);
@@ -135,6 +136,12 @@ describe.skipIf(missing)(`generate${missing ? ` (skipped: ${missing})` : ""}`, (
     const word = whole.slice(5, 8);
     const cut = JSON.parse((await run([...flags, "--stop", "never to be found", "--stop", word])).stdout);
     expect(cut).toMatchObject({ text: whole.slice(0, whole.indexOf(word)), finishReason: "stop" });
+  });
+
+  test("--chat needs a chat template", async () => {
+    const result = await run(["hello", "--chat"]);
+    expect(result).toMatchObject({ code: 1, stdout: "" });
+    expect(result.stderr).toContain("error [ERR_UNSUPPORTED]");
   });
 
   test("values out of range are bad usage", async () => {

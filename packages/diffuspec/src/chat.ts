@@ -1,6 +1,6 @@
 import { DiffuSpecError } from "@diffuspec/contracts";
 import type { CompletionResult, GenerateEvent } from "./events.ts";
-import type { CallOptions, Prompt } from "./generate-options.ts";
+import { type CallOptions, checkTextPrompt, type TextPrompt } from "./generate-options.ts";
 import type { DrafterName } from "./options.ts";
 import { lastResult, type RunTask } from "./run-task.ts";
 
@@ -13,8 +13,8 @@ export interface ChatSession {
    *
    * @throws as Model.generate; ERR_CONTRACT while another turn runs, ERR_CLOSED after dispose
    */
-  generate(prompt: Prompt, options?: CallOptions): AsyncGenerator<GenerateEvent, void, void>;
-  complete(prompt: Prompt, options?: CallOptions): Promise<CompletionResult>;
+  generate(prompt: TextPrompt, options?: CallOptions): AsyncGenerator<GenerateEvent, void, void>;
+  complete(prompt: TextPrompt, options?: CallOptions): Promise<CompletionResult>;
   /** Forgets everything said. @throws ERR_CONTRACT while a turn runs */
   reset(): void;
   /** Frees the caches. */
@@ -29,7 +29,8 @@ export function createChat(
   let busy = false;
   let closed = false;
 
-  async function* generate(prompt: Prompt, options: CallOptions = {}): AsyncGenerator<GenerateEvent, void, void> {
+  async function* generate(prompt: TextPrompt, options: CallOptions = {}): AsyncGenerator<GenerateEvent, void, void> {
+    checkTextPrompt(prompt);
     if (closed) throw refusal("ERR_CLOSED", "dispose() was called", "Open another with model.session().");
     if (busy) throw turnRuns();
     busy = true;

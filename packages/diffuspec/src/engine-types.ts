@@ -9,7 +9,7 @@ import type { DrafterName, LengthControllerOption } from "./options.ts";
 export interface EngineSession {
   readonly drafter: DrafterName;
   /**
-   * Continues `prompt`: a text, which gets the BOS id in front, or all ids as they are. Cache rows of a prefix shared with
+   * Continues `prompt`: a text, which gets the BOS id in front, all ids as they are, or the messages of a conversation. Cache rows of a prefix shared with
    * the last generation are found again. Errors as spec-loop's Session.generate.
    */
   generate(prompt: Prompt, options?: GenerateOptions): Generation;
@@ -28,7 +28,12 @@ export interface Engine {
   readonly info: ModelInfo;
   readonly tokenizer: Tokenizer;
   readonly verifier: Verifier;
-  /** Text to ids, the BOS id in front where `begin` (default true); ids are returned as they are. */
+  /**
+   * Text to ids, the BOS id in front where `begin` (default true). Messages become what the chat template makes of them;
+   * ids are returned as they are.
+   *
+   * @throws ERR_PROMPT, ERR_UNSUPPORTED where there are messages and the model has no chat template
+   */
   encode(prompt: Prompt, options?: { readonly begin?: boolean }): Int32Array;
   /** Sessions share the target and what a drafter owns; each has caches of its own. @throws ERR_OPTION, ERR_CLOSED */
   openSession(choice?: SessionChoice): Promise<EngineSession>;

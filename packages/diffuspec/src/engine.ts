@@ -9,9 +9,8 @@
  * for await (const round of session.generate("function add(", { maxTokens: 64 })) console.log(round.text, round.accepted);
  * await engine.dispose();
  */
-import { DiffuSpecError, type Tokenizer } from "@diffuspec/contracts";
+import { DiffuSpecError } from "@diffuspec/contracts";
 import { type Generation, openSession, type Session } from "@diffuspec/spec-loop";
-import { createTokenizer } from "@diffuspec/tokenizer";
 import { createVerifier, type OnnxVerifier } from "@diffuspec/verifier-ar";
 import { refuseUnknown, requireOneOf } from "./checks.ts";
 import { createControllers } from "./controllers.ts";
@@ -22,10 +21,11 @@ import { checkPrompt, type GenerateOptions, type Prompt, toLoopOptions } from ".
 import { inspect } from "./inspect.ts";
 import { checkLengthController, DRAFTER_NAMES, type EngineOptions, resolveEngineOptions } from "./options.ts";
 import { openPair, type Pair, withPairDefaults } from "./pair.ts";
+import { openText } from "./text.ts";
 
 export type { Engine, EngineSession, SessionChoice } from "./engine-types.ts";
 export type { ModelInfo, PartInfo } from "./events.ts";
-export type { GenerateOptions, Prompt } from "./generate-options.ts";
+export type { ChatPrompt, GenerateOptions, Prompt, TextPrompt } from "./generate-options.ts";
 export type { Inspection, InspectOptions } from "./inspection.ts";
 export { DRAFTER_NAMES, type DrafterName, type EngineOptions, type LengthControllerOption } from "./options.ts";
 
@@ -41,7 +41,7 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
   const pair = await openPair(given.model, { registry: given.registry });
   const settings = fitted(given, pair.manifest);
   settings.onProgress?.({ phase: "files", done: 1, total: 1 });
-  const tokenizer = await readTokenizer(pair);
+  const { tokenizer, chat } = await openText(pair);
   settings.onProgress?.({ phase: "target", done: 0, total: 1 });
   const verifier = await createVerifier({
     target: pair.manifest.target,
@@ -70,7 +70,8 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
 
   function encode(prompt: Prompt, { begin = true }: { readonly begin?: boolean } = {}): Int32Array {
     checkPrompt(prompt);
-    if (typeof prompt !== "string") return prompt;
+    if (prompt instanceof Int32Array) return prompt;
+    if (typeof prompt === "object") return chat(prompt.messages);
     const ids = tokenizer.encode(prompt);
     const { bosId } = pair.manifest.target;
     return begin && bosId !== undefined ? Int32Array.of(bosId, ...ids) : ids;
@@ -143,28 +144,6 @@ function fitted(given: EngineOptions, { threads, draft }: Pair["manifest"]): Eng
   };
 }
 
-/** The manifest names the ends of a text by id, the tokenizer wants their pieces. */
-async function readTokenizer({ files, manifest }: Pair): Promise<Tokenizer> {
-  const json = (await files.readJson(manifest.tokenizer)) as {
-    model?: { vocab?: Record<string, number> };
-    added_tokens?: { id: number; content: string }[];
-  };
-  const pieces = new Map(Object.entries(json.model?.vocab ?? {}).map(([piece, id]) => [id, piece]));
-  for (const { id, content } of json.added_tokens ?? []) pieces.set(id, content);
-  const eosTokens = manifest.target.eosIds.map((id) => {
-    const piece = pieces.get(id);
-    if (piece !== undefined) return piece;
-    throw new DiffuSpecError({
-      code: "ERR_VOCABULARY_MISMATCH",
-      what: `The target ends a text with id ${id}`,
-      why: `${manifest.tokenizer} has no piece of that id`,
-      next: "Use the tokenizer that belongs to the model.",
-      details: { id },
-    });
-  });
-  return createTokenizer({ json, eosTokens });
-}
-
 function describe(
   { files, manifest }: Pair,
   verifier: OnnxVerifier,
@@ -191,6 +170,7 @@ function describe(
     target: part({ ...manifest.target }),
     draftModel: manifest.drafter && part(manifest.drafter),
     ngram: manifest.ngram,
+    chat: manifest.chatTemplate !== undefined,
     generation: manifest.generation,
     files: Object.entries(files.manifest.files).map(([name, { bytes }]) => ({ name, bytes })),
   };

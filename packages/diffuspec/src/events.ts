@@ -79,6 +79,8 @@ export interface ModelInfo {
   readonly draftModel: PartInfo | undefined;
   /** The n-gram's file; undefined where the uniform scorer stands in. */
   readonly ngram: string | undefined;
+  /** Whether a prompt may be { messages }: the model has a chat template. */
+  readonly chat: boolean;
   /** The model's own defaults for generation; what a call says wins. */
   readonly generation: GenerateOptions;
   readonly files: readonly { readonly name: string; readonly bytes: number }[];

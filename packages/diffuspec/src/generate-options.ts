@@ -1,5 +1,6 @@
 import { DiffuSpecError } from "@diffuspec/contracts";
 import { type GenerateOptions as LoopOptions, SAMPLER_DEFAULTS, type SamplerOptions } from "@diffuspec/spec-loop";
+import { type ChatMessage, checkMessages } from "@diffuspec/tokenizer";
 import { defined, optionError, refuseUnknown, requireOneOf } from "./checks.ts";
 import { DRAFTER_NAMES, type DrafterName } from "./options.ts";
 
@@ -19,7 +20,15 @@ export interface CallOptions extends GenerateOptions {
   readonly drafter?: DrafterName;
 }
 
-export type Prompt = string | Int32Array;
+/** Text, which gets the BOS id in front, or ids as they are. */
+export type TextPrompt = string | Int32Array;
+
+/** A whole conversation. The model's chat template renders it, and the assistant's next message is written. */
+export interface ChatPrompt {
+  readonly messages: readonly ChatMessage[];
+}
+
+export type Prompt = TextPrompt | ChatPrompt;
 
 const SAMPLER_KEYS = Object.keys(SAMPLER_DEFAULTS);
 const NUMBERS = ["maxTokens", "minTokens", ...SAMPLER_KEYS.filter((key) => key !== "logitBias")];
@@ -44,16 +53,40 @@ export function checkGenerateOptions(options: CallOptions): void {
   if (drafter !== undefined) requireOneOf("drafter", drafter, DRAFTER_NAMES);
 }
 
-/** @throws ERR_PROMPT unless the prompt is a string or an Int32Array */
+/** @throws ERR_PROMPT unless the prompt is a string, an Int32Array, or { messages } */
 export function checkPrompt(prompt: unknown): asserts prompt is Prompt {
-  if (typeof prompt === "string" || prompt instanceof Int32Array) return;
-  throw new DiffuSpecError({
-    code: "ERR_PROMPT",
-    what: "The prompt cannot be used",
-    why: `it is ${prompt === null ? "null" : `of type ${typeof prompt}`}`,
-    next: "Pass a string, or token ids as an Int32Array.",
-  });
+  if (isTextPrompt(prompt)) return;
+  if (typeof prompt !== "object" || prompt === null || !("messages" in prompt))
+    throw promptError(`it is ${prompt === null ? "null" : `of type ${typeof prompt}`}`);
+  checkMessages(prompt.messages);
+  const extra = Object.keys(prompt).find((key) => key !== "messages");
+  if (extra !== undefined) throw promptError(`it has the unknown field ${JSON.stringify(extra)} beside its messages`);
 }
+
+/** A conversation's prompt is what is new in it. @throws ERR_PROMPT unless it is a string or an Int32Array */
+export function checkTextPrompt(prompt: unknown): asserts prompt is TextPrompt {
+  if (isTextPrompt(prompt)) return;
+  checkPrompt(prompt);
+  throw promptError(
+    "messages are a whole conversation, and a session appends to its own",
+    "Pass { messages } to generate() of the model: what two calls have in common is computed once.",
+  );
+}
+
+/** As it is now, for a later time. */
+export function copyPrompt(prompt: Prompt): Prompt {
+  if (typeof prompt === "string") return prompt;
+  if (prompt instanceof Int32Array) return prompt.slice();
+  return { messages: prompt.messages.map(({ role, content }) => ({ role, content })) };
+}
+
+const isTextPrompt = (prompt: unknown): prompt is TextPrompt =>
+  typeof prompt === "string" || prompt instanceof Int32Array;
+
+const promptError = (
+  why: string,
+  next = "Pass a string, token ids as an Int32Array, or { messages: [{ role, content }] }.",
+): DiffuSpecError => new DiffuSpecError({ code: "ERR_PROMPT", what: "The prompt cannot be used", why, next });
 
 /** The loop's options: the model's defaults below, the caller's above, the sampler's gathered. @throws ERR_OPTION */
 export function toLoopOptions(options: GenerateOptions, modelDefaults: GenerateOptions): Partial<LoopOptions> {

@@ -12,9 +12,10 @@
 export { DiffuSpecError, type ErrorCode, isDiffuSpecError } from "@diffuspec/contracts";
 export type { RegistryOption } from "@diffuspec/model-files";
 export type { FinishReason, RoundStats } from "@diffuspec/spec-loop";
+export type { ChatMessage } from "@diffuspec/tokenizer";
 export type { ChatSession } from "./chat.ts";
 export type { CompletionResult, DoneEvent, GenerateEvent, GenerateStats, ModelInfo, TokensEvent } from "./events.ts";
-export type { CallOptions, GenerateOptions, Prompt } from "./generate-options.ts";
+export type { CallOptions, ChatPrompt, GenerateOptions, Prompt, TextPrompt } from "./generate-options.ts";
 export { INSPECT_DEFAULTS, type Inspection, type InspectOptions } from "./inspection.ts";
 export { load, type Model } from "./model.ts";
 export {

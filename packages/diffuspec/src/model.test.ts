@@ -59,6 +59,25 @@ describe("a call", () => {
     await model.dispose();
   });
 
+  test("takes a conversation, as it was when the call was made, and refuses what is none", async () => {
+    const { model } = await open();
+    const messages = [{ role: "user", content: "hi" }];
+    const expected = await model.complete(Int32Array.from(Buffer.from("user: hi\n")), { maxTokens: 4 });
+    const first = model.complete("x", { maxTokens: 20 });
+    const second = model.complete({ messages }, { maxTokens: 4 });
+    messages[0]!.content = "bye";
+    messages.push({ role: "user", content: "!" });
+    expect((await second).ids).toEqual(expected.ids);
+    expect((await second).stats.promptTokens).toBe(9);
+    await first;
+    for (const bad of [{}, { messages: [] }, { messages: [{ role: "user" }] }, { messages, system: "x" }])
+      await expect(model.complete(bad as never)).rejects.toEqual(code("ERR_PROMPT"));
+    const session = model.session();
+    await expect(session.complete({ messages } as never)).rejects.toThrow(/whole conversation/);
+    session.dispose();
+    await model.dispose();
+  });
+
   test.each([
     [{ temprature: 1 }, /temprature.*temperature/],
     [{ maxTokens: "9" }, /maxTokens.*number/],

@@ -2,7 +2,7 @@ import { type ChatSession, createChat } from "./chat.ts";
 import { refuseUnknown, requireOneOf } from "./checks.ts";
 import { createClient, type Link } from "./client.ts";
 import type { CompletionResult, GenerateEvent, ModelInfo } from "./events.ts";
-import { type CallOptions, checkGenerateOptions, checkPrompt, type Prompt } from "./generate-options.ts";
+import { type CallOptions, checkGenerateOptions, checkPrompt, copyPrompt, type Prompt } from "./generate-options.ts";
 import { INSPECT_DEFAULTS, type Inspection, type InspectOptions } from "./inspection.ts";
 import { DRAFTER_NAMES, type DrafterName, type LoadOptions, resolveLoadOptions } from "./options.ts";
 import { withPairDefaults } from "./pair.ts";
@@ -15,9 +15,11 @@ export interface Model {
   readonly info: ModelInfo;
   /**
    * Continues a prompt. Starts when iterated; concurrent calls wait for each other in order. Leaving the iteration early
-   * aborts the generation. Equal options give equal ids, whatever drafts.
+   * aborts the generation. Equal options give equal ids, whatever drafts. A prompt { messages } is a whole conversation; what
+   * it has in common with the one before is not computed again.
    *
-   * @throws while iterated: ERR_OPTION (also: the queue is full), ERR_PROMPT, ERR_CONTEXT_EXCEEDED, ERR_ABORTED, ERR_CLOSED, ERR_WORKER
+   * @throws while iterated: ERR_OPTION (also: the queue is full), ERR_PROMPT, ERR_CONTEXT_EXCEEDED, ERR_ABORTED, ERR_CLOSED, ERR_WORKER,
+   *   ERR_UNSUPPORTED (messages, and the model has no chat template)
    */
   generate(prompt: Prompt, options?: CallOptions): AsyncGenerator<GenerateEvent, void, void>;
   /** The same, without the events. */
@@ -59,7 +61,7 @@ export async function loadOver(start: () => Link, options: Partial<LoadOptions> 
     checkPrompt(task.prompt);
     checkGenerateOptions(options);
     const { signal, drafter = info.drafter, ...plain } = options;
-    const prompt = typeof task.prompt === "string" ? task.prompt : task.prompt.slice();
+    const prompt = copyPrompt(task.prompt);
     const request = (call: number): Request => ({
       type: "generate",
       call,

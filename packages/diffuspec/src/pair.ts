@@ -29,6 +29,8 @@ export interface PairManifest {
   /** File name of the shared tokenizer.json. */
   readonly tokenizer: string;
   readonly target: TargetManifest & { readonly parameters?: number };
+  /** File name of the chat template (Jinja); undefined where the model takes no conversations. */
+  readonly chatTemplate: string | undefined;
   /** Absent where the model comes without a diffusion drafter. `tokenizer` names one of its own, to be compared. */
   readonly drafter: Record<string, unknown> | undefined;
   /** File name of the n-gram. */
@@ -128,11 +130,23 @@ function readPair({ dir, manifest }: Model): PairManifest {
       next: "Restore the model, or export it again with a target, a tokenizer, and the file names of their graphs.",
       details: { directory: dir },
     });
-  const { name, licence, tokenizer, target, drafter, ngram, threads, draft = {}, generation = {} } = manifest;
+  const {
+    name,
+    licence,
+    tokenizer,
+    chatTemplate,
+    target,
+    drafter,
+    ngram,
+    threads,
+    draft = {},
+    generation = {},
+  } = manifest;
   if (!isObject(target)) throw refuse("it has no object target");
   if (!Array.isArray(target.eosIds) || !target.eosIds.every(Number.isInteger))
     throw refuse("target.eosIds is no list of ids");
   if (typeof tokenizer !== "string") throw refuse("tokenizer is no file name");
+  if (chatTemplate !== undefined && typeof chatTemplate !== "string") throw refuse("chatTemplate is no file name");
   if (drafter !== undefined && !isObject(drafter)) throw refuse("drafter is no object");
   if (ngram !== undefined && typeof ngram !== "string") throw refuse("ngram is no file name");
   if (threads !== undefined && !(Number.isInteger(threads) && (threads as number) > 0))
@@ -145,6 +159,7 @@ function readPair({ dir, manifest }: Model): PairManifest {
     name,
     licence: typeof licence === "string" ? licence : "unknown",
     tokenizer,
+    chatTemplate,
     target: target as unknown as PairManifest["target"],
     drafter,
     ngram,

@@ -1,3 +1,7 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createManifest } from "@diffuspec/model-files";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEngine, type DrafterName, type Engine } from "../src/engine.ts";
 import { openPair } from "../src/pair.ts";
@@ -93,6 +97,52 @@ describe.skipIf(missingModel)(`the engine on the real pair${missingModel ? ` (sk
     await other.dispose();
     await other.dispose();
     await expect(other.openSession()).rejects.toMatchObject({ code: "ERR_CLOSED" });
+  });
+});
+
+describe.skipIf(missingModel)("conversations", () => {
+  const folder = mkdtempSync(join(tmpdir(), "diffuspec-chat-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const withTemplate = async (name: string, template: string) => {
+    const copy = join(folder, name);
+    cpSync(modelDirectory, copy, { recursive: true });
+    writeFileSync(join(copy, "chat.jinja"), template);
+    const manifest = JSON.parse(readFileSync(join(copy, "manifest.json"), "utf8"));
+    await createManifest(copy, { ...manifest, chatTemplate: "chat.jinja" });
+    return copy;
+  };
+
+  test("are rendered by the model's template and decoded as any prompt", async () => {
+    const template = "{{ bos_token }}{% for m in messages %}// {{ m.role }}: {{ m.content }}\n{% endfor %}";
+    const engine = await createEngine({ model: await withTemplate("good", template), drafter: "prompt-lookup" });
+    expect(engine.info.chat).toBe(true);
+    const messages = [
+      { role: "user", content: "add" },
+      { role: "assistant", content: "ok" },
+    ];
+    const ids = engine.encode({ messages });
+    expect(ids).toEqual(engine.encode("// user: add\n// assistant: ok\n"));
+    const session = await engine.openSession();
+    const expected = await run(session, "// user: add\n// assistant: ok\n", { maxTokens: 8 });
+    for (let generation = session.generate({ messages }, { maxTokens: 8 }); ; ) {
+      const step = await generation.next();
+      if (!step.done) continue;
+      expect(step.value.tokens).toEqual(expected);
+      break;
+    }
+    expect(() => engine.encode({ messages: [] })).toThrow(expect.objectContaining({ code: "ERR_PROMPT" }));
+    await engine.dispose();
+  });
+
+  test("need a template: none, and one that is none, are typed errors", async () => {
+    const engine = await createEngine({ model: modelDirectory, drafter: "none" });
+    expect(engine.info.chat).toBe(false);
+    const encode = () => engine.encode({ messages: [{ role: "user", content: "x" }] });
+    expect(encode).toThrow(expect.objectContaining({ code: "ERR_UNSUPPORTED" }));
+    expect(encode).toThrow("chat template");
+    await engine.dispose();
+    const broken = await withTemplate("broken", "{% if %}");
+    await expect(createEngine({ model: broken, drafter: "none" })).rejects.toMatchObject({ code: "ERR_PARSE" });
   });
 });
 

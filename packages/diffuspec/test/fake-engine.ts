@@ -65,7 +65,11 @@ export function createFakeEngine(onPass: (pass: number) => void = () => {}): Fak
     tokenizer,
     verifier,
     encode: (prompt, { begin = true } = {}) =>
-      typeof prompt !== "string" ? prompt : Int32Array.of(...(begin ? [256] : []), ...tokenizer.encode(prompt)),
+      prompt instanceof Int32Array
+        ? prompt
+        : typeof prompt === "object"
+          ? tokenizer.encode(prompt.messages.map(({ role, content }) => `${role}: ${content}\n`).join(""))
+          : Int32Array.of(...(begin ? [256] : []), ...tokenizer.encode(prompt)),
     async openSession({ drafter = "none" } = {}) {
       const seat: Drafter | undefined = drafter === "none" ? undefined : createPromptLookup();
       const session = await openSession({ verifier: slow, ...(seat && { drafter: seat }) });
@@ -73,7 +77,7 @@ export function createFakeEngine(onPass: (pass: number) => void = () => {}): Fak
         drafter,
         generate(prompt, options = {}) {
           generations++;
-          if (typeof prompt === "string") throw new Error("the host encodes");
+          if (!(prompt instanceof Int32Array)) throw new Error("the host encodes");
           return session.generate(prompt, { ...toLoopOptions(options, {}), text: tokenizer.stream() });
         },
         dispose: () => session.dispose(),

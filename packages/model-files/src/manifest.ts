@@ -21,6 +21,8 @@ export interface Manifest {
   readonly name: string;
   /** By path relative to the directory, "/" between parts. */
   readonly files: Readonly<Record<string, FileEntry>>;
+  /** The listed file that renders conversations (Jinja); absent where the model takes none. */
+  readonly chatTemplate?: string;
   readonly [field: string]: unknown;
 }
 
@@ -103,6 +105,9 @@ function manifestFault(value: unknown): string | undefined {
     if (folded.has(path.toLowerCase())) return `two paths differ from ${JSON.stringify(path)} by case only`;
     folded.add(path.toLowerCase());
   }
+  const { chatTemplate, files } = value;
+  if (chatTemplate !== undefined && !(typeof chatTemplate === "string" && Object.hasOwn(files, chatTemplate)))
+    return `its chatTemplate ${JSON.stringify(chatTemplate)} is none of its files`;
   return undefined;
 }
 

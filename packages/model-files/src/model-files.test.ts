@@ -57,8 +57,20 @@ describe("openModel", () => {
     await expect(model.read("config.json")).rejects.toMatchObject({ code: "ERR_MODEL_FILE_ALTERED" });
   });
 
-  it("says what is not JSON", async () => {
+  it("says what is not JSON, and what is not text", async () => {
     await expect((await openModel(dir)).readJson("graphs/target.onnx")).rejects.toMatchObject({ code: "ERR_PARSE" });
+    await writeFile(join(dir, "graphs", "target.onnx"), Buffer.alloc(5000, 255));
+    await createManifest(dir, { name: "org/tiny" });
+    await expect((await openModel(dir)).readText("graphs/target.onnx")).rejects.toMatchObject({ code: "ERR_PARSE" });
+  });
+
+  it("reads a chat template, which must be one of its files and unchanged", async () => {
+    await writeFile(join(dir, "chat.jinja"), "{{ messages[0].content }}\n");
+    await createManifest(dir, { name: "org/tiny", chatTemplate: "chat.jinja" });
+    const model = await openModel(dir);
+    expect(await model.readText(model.manifest.chatTemplate!)).toBe("{{ messages[0].content }}\n");
+    await writeFile(join(dir, "chat.jinja"), "{{ messages[1].content }}\n");
+    await expect(openModel(dir)).rejects.toMatchObject({ code: "ERR_MODEL_FILE_ALTERED" });
   });
 
   it('"once" trusts an unchanged file and sees a changed one of equal size', async () => {
@@ -158,6 +170,8 @@ describe("openModel", () => {
     ["a bad name", (m) => (m.name = "../x")],
     ["no files", (m) => (m.files = {})],
     ["files as a list", (m) => (m.files = [])],
+    ["a chat template that is no file", (m) => (m.chatTemplate = "toString")],
+    ["a chat template that is no name", (m) => (m.chatTemplate = { file: "config.json" })],
     ["a negative size", (m) => (m.files = { a: { bytes: -1, sha256: "0".repeat(64) } })],
     ["a huge size", (m) => (m.files = { a: { bytes: 2 ** 60, sha256: "0".repeat(64) } })],
     ["a short hash", (m) => (m.files = { a: { bytes: 1, sha256: "00" } })],

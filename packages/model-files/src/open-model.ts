@@ -30,6 +30,8 @@ export interface Model {
   path(name: string): string;
   /** A file's bytes, hashed again as they are read. @throws ERR_MODEL_FILE_MISSING, ERR_MODEL_FILE_ALTERED */
   read(name: string): Promise<Uint8Array>;
+  /** A text file. @throws also ERR_PARSE where it is not UTF-8 */
+  readText(name: string): Promise<string>;
   /** A JSON file. @throws also ERR_PARSE */
   readJson(name: string): Promise<unknown>;
 }
@@ -81,14 +83,14 @@ export async function openModel(dirOrName: string | URL, options: OpenModelOptio
     if (found !== expected) throw altered(name, "SHA-256", expected, found);
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
-  const readJson = async (name: string): Promise<unknown> => {
+  const readAs = async <T>(name: string, kind: string, parse: (text: string) => T): Promise<T> => {
     const bytes = await read(name);
     try {
-      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+      return parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     } catch (cause) {
       throw new DiffuSpecError({
         code: "ERR_PARSE",
-        what: `The model file ${name} is not JSON`,
+        what: `The model file ${name} is not ${kind}`,
         why: (cause as Error).message,
         next: "Read it with read(), or correct the model.",
         details: { file: name },
@@ -96,7 +98,14 @@ export async function openModel(dirOrName: string | URL, options: OpenModelOptio
       });
     }
   };
-  return { dir, manifest, path, read, readJson };
+  return {
+    dir,
+    manifest,
+    path,
+    read,
+    readText: (name) => readAs(name, "UTF-8 text", (text) => text),
+    readJson: (name) => readAs<unknown>(name, "JSON", JSON.parse),
+  };
 }
 
 async function realDirectory(dirOrName: string | URL, cacheDir: string): Promise<string> {

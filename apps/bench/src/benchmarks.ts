@@ -1,0 +1,25 @@
+import { parseArgs } from "node:util";
+import { readResult, writeBenchmarks } from "./benchmarks-write.ts";
+
+const HELP = `npm run bench -- report FILE... --out docs/benchmarks.md
+
+Turns result files of spec-bench into a section each of a Markdown file, with plots in the folder of the same name
+beside it. A section stands between two comments and is replaced; what else the file says stays.
+`;
+
+try {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { out: { type: "string" }, help: { type: "boolean", short: "h", default: false } },
+  });
+  if (values.help) process.stdout.write(HELP);
+  else {
+    if (positionals.length === 0 || values.out === undefined)
+      throw new Error(`Name result files and --out.\n\n${HELP}`);
+    for (const file of positionals)
+      for (const written of writeBenchmarks(values.out, readResult(file))) process.stdout.write(`${written}\n`);
+  }
+} catch (error) {
+  process.stderr.write(`error: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,26 @@
+import { execFileSync } from "node:child_process";
+import { availableParallelism, cpus, totalmem } from "node:os";
+
+export type Circumstances = ReturnType<typeof circumstances>;
+
+/** What a number needs to be compared with another. `git` is "unknown" outside a repository. */
+export function circumstances() {
+  const [cpu] = cpus();
+  return {
+    date: new Date().toISOString(),
+    git: revision(),
+    argv: process.argv.slice(2),
+    node: process.version,
+    machine: { cpu: cpu?.model, cores: availableParallelism(), memoryGiB: Math.round(totalmem() / 2 ** 30) },
+  };
+}
+
+function revision(): string {
+  const git = (...args: string[]) =>
+    execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  try {
+    return git("rev-parse", "HEAD") + (git("status", "--porcelain") === "" ? "" : " (modified)");
+  } catch {
+    return "unknown";
+  }
+}
