@@ -48,7 +48,8 @@ export async function openGraph(options: GraphOptions): Promise<GraphSession> {
     enableMemPattern: false,
     logSeverityLevel: 4,
     graphOptimizationLevel: optimisation,
-    extra: { session: { intra_op: { allow_spinning: spin ? "1" : "0" } } },
+    // Two models take turns: threads that went on spinning after a pass would take the cores from the other's.
+    extra: { session: { intra_op: { allow_spinning: spin ? "1" : "0" }, force_spinning_stop: "1" } },
   }).catch((cause: unknown) => {
     throw unreadable(label, cause);
   });
