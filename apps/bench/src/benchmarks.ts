@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { readResult, writeBenchmarks } from "./benchmarks-write.ts";
+import { program } from "./program.ts";
 
 const HELP = `npm run bench -- report FILE... --out docs/benchmarks.md
 
@@ -7,19 +8,16 @@ Turns result files of spec-bench into a section each of a Markdown file, with pl
 beside it. A section stands between two comments and is replaced; what else the file says stays.
 `;
 
-try {
+await program(async () => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { out: { type: "string" }, help: { type: "boolean", short: "h", default: false } },
   });
-  if (values.help) process.stdout.write(HELP);
-  else {
-    if (positionals.length === 0 || values.out === undefined)
-      throw new Error(`Name result files and --out.\n\n${HELP}`);
-    for (const file of positionals)
-      for (const written of writeBenchmarks(values.out, readResult(file))) process.stdout.write(`${written}\n`);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
   }
-} catch (error) {
-  process.stderr.write(`error: ${(error as Error).message}\n`);
-  process.exitCode = 1;
-}
+  if (positionals.length === 0 || values.out === undefined) throw new Error(`Name result files and --out.\n\n${HELP}`);
+  for (const file of positionals)
+    for (const written of writeBenchmarks(values.out, readResult(file))) process.stdout.write(`${written}\n`);
+});

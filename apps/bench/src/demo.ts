@@ -1,9 +1,9 @@
 import { styleText } from "node:util";
-import { isDiffuSpecError } from "@diffuspec/contracts";
 import { readArguments, samplingOf } from "./arguments.ts";
 import { interleave, type Watcher } from "./interleave.ts";
 import { DEMO_METHODS } from "./methods.ts";
 import { loadPair } from "./pair.ts";
+import { program } from "./program.ts";
 import { HELD_OUT, readPrompts } from "./prompts.ts";
 import { report, reportTable } from "./report.ts";
 
@@ -23,12 +23,7 @@ DiffuSpec's, accepted draft tokens in green, the target's own tokens plain.
   --json                    one JSON object on stdout and nothing else
 `;
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`error${isDiffuSpecError(error) ? ` [${error.code}]` : ""}: ${(error as Error).message}\n`);
-  process.exitCode = 1;
-}
+await program(main);
 
 async function main(): Promise<void> {
   const given = readArguments(process.argv.slice(2));

@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { isDiffuSpecError } from "@diffuspec/contracts";
 import { resultTables } from "./benchmarks-markdown.ts";
 import { circumstances } from "./circumstances.ts";
+import { program } from "./program.ts";
 import { findPair, readSpecBenchArguments, SPEC_BENCH_DEFAULTS } from "./spec-bench-arguments.ts";
 import { readQuestions } from "./spec-bench-data.ts";
 import { measure } from "./spec-bench-measure.ts";
@@ -30,12 +30,7 @@ taking turns on each. Every method's ids and lengths are compared with plain AR'
 A prompt that leaves no room for --max-tokens in the context is skipped and counted, never cut.
 `;
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`error${isDiffuSpecError(error) ? ` [${error.code}]` : ""}: ${(error as Error).message}\n`);
-  process.exitCode = 1;
-}
+await program(main);
 
 async function main(): Promise<void> {
   const given = readSpecBenchArguments(process.argv.slice(2));
