@@ -32,6 +32,26 @@ class Target:
     def embedding(self): return torch.from_numpy(self.raw("embedding.q").astype(np.float32) * self.raw("embedding.s")[:, None])
 
 
+def published(file: pathlib.Path):
+    """The state of a Drafter from the safetensors file that export.py wrote, dequantised."""
+    data = file.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    entries = {k: v for k, v in json.loads(data[8:start]).items() if k != "__metadata__"}
+
+    def read(name):
+        kind = {"I8": np.int8, "F32": np.float32, "I32": np.int32}[entries[name]["dtype"]]
+        first, end = entries[name]["data_offsets"]
+        return np.frombuffer(data[start + first:start + end], kind).reshape(entries[name]["shape"])
+
+    matrix = lambda name: torch.from_numpy((read(name + ".q").astype(np.float32) * read(name + ".s")).T.copy())
+    state = {"vocabulary": torch.from_numpy(read("vocabulary").astype(np.int64)), "join.weight": matrix("taps.join"), "norm.weight": torch.tensor(read("norm"))}
+    for i in range(len(TAPS)): state[f"tap_norms.{i}.weight"] = torch.tensor(read(f"taps.norm{i}"))
+    for i in range(sum(name.endswith(".qkv.q") for name in entries)):
+        for part in ("qkv", "o", "gate_up", "down"): state[f"blocks.{i}.{part}.weight"] = matrix(f"{i}.{part}")
+        for part in ("norm1", "norm2"): state[f"blocks.{i}.{part}.weight"] = torch.tensor(read(f"{i}.{part}"))
+    return state
+
+
 class RMSNorm(nn.Module):
     def __init__(self, width, epsilon):
         super().__init__()

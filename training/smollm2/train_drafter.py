@@ -11,7 +11,7 @@ import argparse, json, pathlib, sys, time
 import numpy as np, torch
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "tiny-js"))
 from optimiser import MuonAdamW
-from model import Drafter, HeadLoss, MASK, TAPS, Target
+from model import Drafter, HeadLoss, MASK, published, TAPS, Target
 from text import Text, blocks
 
 DECAY, BLIND, LENGTHS, SHARES = 0.85, 0.1, (4, 8), (0.6, 0.4)
@@ -19,7 +19,7 @@ NEAR = 0.3   # weight of the squared distance from the target's own hidden row
 
 a = argparse.ArgumentParser()
 a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.Path); a.add_argument("--text", default="text"); a.add_argument("--out", default="drafter.pt")
-a.add_argument("--minutes", type=float, required=True); a.add_argument("--layers", type=int, default=2); a.add_argument("--from-layers", type=int, nargs="+"); a.add_argument("--rate", type=float, default=0.02, help="of Muon")
+a.add_argument("--minutes", type=float, required=True); a.add_argument("--layers", type=int, default=2); a.add_argument("--from-layers", type=int, nargs="+"); a.add_argument("--from-published", type=pathlib.Path, help="a drafter.safetensors, where OUT does not exist"); a.add_argument("--rate", type=float, default=0.02, help="of Muon")
 a.add_argument("--batch", type=int, default=16); a.add_argument("--positions", type=int, default=288, help="masks of a sequence"); a.add_argument("--vocabulary", type=int, default=8192)
 a.add_argument("--held-out", type=int, default=100); a.add_argument("--seed", type=int, default=0)
 a = a.parse_args()
@@ -30,7 +30,7 @@ device = "cuda" if torch.cuda.is_available() else "cpu"
 target = Target(a.model)
 text = Text(a.work / a.text, target.shape["width"], len(TAPS))
 out = a.work / a.out
-saved = torch.load(out, map_location=device) if out.exists() else None
+saved = torch.load(out, map_location=device) if out.exists() else {"model": published(a.from_published), "step": 0, "minutes": 0.0} if a.from_published else None
 vocabulary = saved["model"]["vocabulary"].cpu() if saved else text.frequent(a.vocabulary)
 model = Drafter(target, a.layers, vocabulary)
 model.begin_from(target, a.from_layers or np.linspace(0, target.shape["layers"] - 1, a.layers).round().astype(int).tolist(), torch.from_numpy(np.array(text.taps[:20000])))
