@@ -1,7 +1,11 @@
-import { DiffuSpecError, type PathSearch, type Vocabulary } from "@diffuspec/contracts";
+import type { PathSearch, Vocabulary } from "@diffuspec/contracts";
 import { LATTICE_DEFAULTS, type LatticeOptions } from "@diffuspec/lattice";
 import type { GraphOptions } from "@diffuspec/onnx-decoder";
+import { integerWith, refuseWith } from "./option-checks.ts";
 import { DLM_DEFAULTS } from "./options.ts";
+
+const refuse = refuseWith("See CanvasDrafterOptions, CANVAS_DEFAULTS and CANVAS_PRESETS of @diffuspec/drafter-dlm.");
+const integer = integerWith(refuse);
 
 /** What a family of full-canvas models has in common; {@link CANVAS_PRESETS} holds some. */
 export interface CanvasModel {
@@ -158,16 +162,3 @@ export function fitCanvas(options: CanvasDrafterOptions, width: number, lattice:
   if (top < 1) throw refuse("There is nothing to draft", `of ${candidates} shared ids all are struck`);
   return { candidates, top };
 }
-
-function integer(key: string, value: number, least: number, most: number): void {
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw refuse(`${key} is ${value}`, `it is an integer in ${least}..${most}`);
-}
-
-const refuse = (what: string, why: string) =>
-  new DiffuSpecError({
-    code: "ERR_OPTION",
-    what,
-    why,
-    next: "See CanvasDrafterOptions, CANVAS_DEFAULTS and CANVAS_PRESETS of @diffuspec/drafter-dlm.",
-  });

@@ -1,6 +1,12 @@
-import { DiffuSpecError, type PathSearch, type Tap, type Vocabulary } from "@diffuspec/contracts";
+import type { PathSearch, Tap, Vocabulary } from "@diffuspec/contracts";
 import { LATTICE_DEFAULTS, type LatticeOptions } from "@diffuspec/lattice";
 import type { DecoderShape } from "@diffuspec/onnx-decoder";
+import { integerWith, refuseWith } from "./option-checks.ts";
+
+const refuse = refuseWith(
+  "See DlmDrafterOptions and DLM_DEFAULTS of @diffuspec/drafter-dlm, and the model's manifest.",
+);
+const integer = integerWith(refuse);
 
 /** The drafter's entry of a model manifest. */
 export interface DlmManifest extends DecoderShape {
@@ -119,16 +125,3 @@ function checkManifest(manifest: DlmManifest): DlmManifest {
     throw refuse("drafter.graphs is missing", "it names the graph of every precision");
   return manifest;
 }
-
-function integer(key: string, value: number, least: number, most: number): void {
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw refuse(`${key} is ${value}`, `it is an integer in ${least}..${most}`);
-}
-
-const refuse = (what: string, why: string) =>
-  new DiffuSpecError({
-    code: "ERR_OPTION",
-    what,
-    why,
-    next: "See DlmDrafterOptions and DLM_DEFAULTS of @diffuspec/drafter-dlm, and the model's manifest.",
-  });
