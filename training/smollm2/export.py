@@ -4,9 +4,11 @@
 
 Matrices are int8 with a scale for every output, [in, out]; norms float32. The embedding and the LM head are the target's.
 """
-import argparse, json, pathlib, struct
+import argparse, pathlib, sys
 import numpy as np, torch
 from model import MASK, TAPS, Target
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from tensor_file import drafter_tensors, layers_of, write
 
 DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.3, "beam": 2, "cut": 0.3}, "ngram": {"cut": 0.05, "least": 0.1}}
 
@@ -15,35 +17,11 @@ a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.
 a = a.parse_args()
 shape = Target(a.model).shape
 state = {k: v.float().numpy() if v.is_floating_point() else v.numpy() for k, v in torch.load(a.work / a.drafter, map_location="cpu")["model"].items()}
-layers = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("blocks."))
-tensors = {}
-
-
-def linear(name, matrix):
-    scale = np.maximum(np.abs(matrix).max(1), 1e-8) / 127
-    tensors[name + ".q"] = np.ascontiguousarray(np.rint(matrix / scale[:, None]).astype(np.int8).T)
-    tensors[name + ".s"] = scale.astype(np.float32)
-
-
-for i in range(layers):
-    for part in ("qkv", "o", "gate_up", "down"): linear(f"{i}.{part}", state[f"blocks.{i}.{part}.weight"])
-linear("taps.join", state["join.weight"])
-for i in range(layers):
-    for part in ("norm1", "norm2"): tensors[f"{i}.{part}"] = state[f"blocks.{i}.{part}.weight"]
-for i in range(len(TAPS)): tensors[f"taps.norm{i}"] = state[f"tap_norms.{i}.weight"]
-tensors["norm"] = state["norm.weight"]
-tensors["vocabulary"] = state["vocabulary"].astype(np.int32)
+layers = layers_of(state)
+tensors = drafter_tensors(state, layers, len(TAPS), join="join.weight", tap_norm="tap_norms.{}.weight") | {"vocabulary": state["vocabulary"].astype(np.int32)}
 
 sizes = {k: shape[k] for k in ("width", "heads", "kvHeads", "headDim", "hidden", "vocabularySize", "epsilon", "ropeTheta")}
 description = {"format": 1, "name": "diffuspec/smollm2-135m-drafter", "licence": "Apache-2.0", "target": "SmolLM2-135M-Instruct", "layers": layers, **sizes,
                "taps": TAPS, "maskId": MASK, "top": 16, "maxMasks": 16, "draft": DRAFT}
-header, at = {"__metadata__": {"diffuspec": json.dumps(description)}}, 0
-for name, value in tensors.items():
-    header[name] = {"dtype": {"int8": "I8", "float32": "F32", "int32": "I32"}[str(value.dtype)], "shape": list(value.shape), "data_offsets": [at, at + value.nbytes]}
-    at += value.nbytes
-text = json.dumps(header).encode()
-text += b" " * (-(8 + len(text)) % 64)
-with open(a.out, "wb") as file:
-    file.write(struct.pack("<Q", len(text)) + text)
-    for value in tensors.values(): file.write(value.tobytes())
+write(a.out, tensors, description)
 print(f"{layers} layers, {len(tensors['vocabulary'])} ids, {a.out.stat().st_size / 2**20:.1f} MiB")

@@ -1,60 +1,58 @@
-"""Exports a trained pair as a model directory.
+"""Writes a trained pair as what import.mjs takes: the target as a Hugging Face folder, the drafter as one file.
 
-    python export.py WORK OUT [--target target.pt] [--drafter drafter.pt] [--ngram ngram.bin] [--name diffuspec/tiny-js]
+    python export.py WORK [--target target.pt] [--drafter drafter.pt]      makes WORK/target and WORK/drafter.safetensors
 """
-import argparse, hashlib, json, pathlib, shutil
-import torch
-from graph import Graph, Weights, store
+import argparse, json, pathlib, shutil, sys
+import numpy as np, torch
 from model import TAPS, EPSILON, HEAD_DIM, HEADS, HIDDEN, KV_HEADS, ROPE_THETA, VOCABULARY, WIDTH
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from tensor_file import drafter_tensors, embedding_tensors, layers_of, write
 
-CONTEXT, POSITIONS, TOP, MASK, END = 512, 640, 16, 1, 0
-
-a = argparse.ArgumentParser()
-a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path)
-a.add_argument("--target", default="target.pt"); a.add_argument("--drafter", default="drafter.pt")
-a.add_argument("--drafter-layers", type=int); a.add_argument("--ngram", default="ngram.bin"); a.add_argument("--name", default="diffuspec/tiny-js")
-a = a.parse_args()
-a.out.mkdir(parents=True, exist_ok=True)
-shape = {"vocabularySize": VOCABULARY, "width": WIDTH, "heads": HEADS, "kvHeads": KV_HEADS, "headDim": HEAD_DIM, "hidden": HIDDEN,
-         "ropeTheta": ROPE_THETA, "epsilon": EPSILON, "positions": POSITIONS}
+CONTEXT, TOP, MASK, END, MASKS = 512, 16, 1, 0, 32
+DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.4, "beam": 2, "cut": 0.01}, "ngram": {"cut": 0.1, "least": 0.8}}
 
 
-def load(name):
-    state = torch.load(a.work / name, map_location="cpu")["model"]
-    return state, 1 + max(int(k.split(".")[1]) for k in state if k.startswith("blocks."))
+def arrays(file): return {k: v.float().numpy() for k, v in torch.load(file, map_location="cpu")["model"].items()}
 
 
-def count(state): return sum(v.numel() for v in state.values())
+def llama(state, heads, kv_heads, head_dim):
+    """The names of transformers' Llama: fused matrices apart, the LM head tied."""
+    tensors = {"model.embed_tokens.weight": state["embedding.weight"], "model.norm.weight": state["norm.weight"]}
+    for i in range(layers_of(state)):
+        block, layer = f"blocks.{i}.", f"model.layers.{i}."
+        parts = np.split(state[block + "qkv.weight"], [heads * head_dim, (heads + kv_heads) * head_dim])
+        for name, part in zip("qkv", parts): tensors[f"{layer}self_attn.{name}_proj.weight"] = part
+        tensors[layer + "self_attn.o_proj.weight"] = state[block + "o.weight"]
+        for name, part in zip(("gate", "up"), np.split(state[block + "gate_up.weight"], 2)): tensors[f"{layer}mlp.{name}_proj.weight"] = part
+        tensors[layer + "mlp.down_proj.weight"] = state[block + "down.weight"]
+        tensors[layer + "input_layernorm.weight"] = state[block + "norm1.weight"]
+        tensors[layer + "post_attention_layernorm.weight"] = state[block + "norm2.weight"]
+    return tensors
 
 
-def write(weights, layers, precision, file, bias, positions, head, taps, reads=0):
-    graph = Graph(weights, shape, precision)
-    graph.decoder(layers, bias, positions, taps, reads)
-    head(graph)
-    graph.save(a.out / file)
-    return file
+def write_target(folder, state, shape, context, end):
+    """shape: the sizes, by their names in a manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "model.safetensors", llama(state, shape["heads"], shape["kvHeads"], shape["headDim"]))
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "llama", "num_hidden_layers": layers_of(state), "hidden_size": shape["width"], "num_attention_heads": shape["heads"],
+        "num_key_value_heads": shape["kvHeads"], "head_dim": shape["headDim"], "intermediate_size": shape["hidden"], "vocab_size": shape["vocabularySize"],
+        "rms_norm_eps": shape["epsilon"], "rope_theta": shape["ropeTheta"], "max_position_embeddings": context, "eos_token_id": end}) + "\n")
 
 
-manifest = {"format": 1, "name": a.name, "licence": "MIT", "tokenizer": "tokenizer.json", "threads": 1,
-            "draft": {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.4, "beam": 2, "cut": 0.01}, "ngram": {"cut": 0.1, "least": 0.8}},
-            "generation": {"dryMultiplier": 0.8, "dryBase": 1.75, "dryAllowedLength": 10}}
-state, layers = load(a.target)
-weights = Weights(a.out / "target.bin"); store(weights, state, layers)
-manifest["target"] = {**shape, "layers": layers, "parameters": count(state), "contextLength": CONTEXT, "eosIds": [END], "bosId": END, "graphs": {
-    precision: {kind: write(weights, layers, precision, f"target.{precision}.{kind}.onnx", kind == "tree" and "causal", kind == "tree", Graph.target_head, True)
-                for kind in ("chain", "tree")} for precision in ("int8", "fp32")}}
-weights.file.close()
-state, layers = load(a.drafter)
-if a.drafter_layers: layers = a.drafter_layers
-reads = TAPS if "taps.join.weight" in state else ()
-weights = Weights(a.out / "drafter.bin"); store(weights, state, layers)
-manifest["drafter"] = {**shape, "layers": layers, "parameters": count(state), "contextLength": CONTEXT, "maskId": MASK, "eosIds": [END], "top": TOP, "maxMasks": 32, **({"taps": reads} if reads else {}), "graphs": {
-    precision: write(weights, layers, precision, f"drafter.{precision}.onnx", "open", False, lambda g: g.drafter_head(MASK, TOP), False, len(reads)) for precision in ("int8", "fp32")}}
-weights.file.close()
-shutil.copy(a.work / "tokenizer.json", a.out)
-if (a.work / a.ngram).exists():
-    shutil.copy(a.work / a.ngram, a.out / "ngram.bin"); manifest["ngram"] = "ngram.bin"
-files = sorted(p for p in a.out.iterdir() if p.name not in ("manifest.json", "LICENSE") and p.suffix != ".md")
-manifest["files"] = {p.name: {"bytes": p.stat().st_size, "sha256": hashlib.sha256(p.read_bytes()).hexdigest()} for p in files}
-(a.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-print({k: v["bytes"] for k, v in manifest["files"].items()}, sum(v["bytes"] for v in manifest["files"].values()) / 2**20, "MiB")
+def write_drafter(path, state, shape, taps, **description):
+    layers = layers_of(state)
+    write(path, embedding_tensors(state) | drafter_tensors(state, layers, len(taps)), {"format": 1, "licence": "MIT", "layers": layers, **shape, "taps": taps, **description})
+
+
+if __name__ == "__main__":
+    a = argparse.ArgumentParser()
+    a.add_argument("work", type=pathlib.Path); a.add_argument("--target", default="target.pt"); a.add_argument("--drafter", default="drafter.pt")
+    a = a.parse_args()
+    shape = {"vocabularySize": VOCABULARY, "width": WIDTH, "heads": HEADS, "kvHeads": KV_HEADS, "headDim": HEAD_DIM, "hidden": HIDDEN, "ropeTheta": ROPE_THETA, "epsilon": EPSILON}
+    write_target(a.work / "target", arrays(a.work / a.target), shape, CONTEXT, END)
+    shutil.copy(a.work / "tokenizer.json", a.work / "target")
+    (a.work / "target" / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<|end|>", "add_bos_token": True}) + "\n")
+    state = arrays(a.work / a.drafter)
+    write_drafter(a.work / "drafter.safetensors", state, shape, TAPS if "taps.join.weight" in state else (), name="diffuspec/tiny-js-drafter", target="tiny-js",
+                  maskId=MASK, top=TOP, maxMasks=MASKS, draft=DRAFT)

@@ -93,7 +93,7 @@ async function measure(): Promise<Row[]> {
   found.push({ scorer: "none", lambda: null, beam: null, ...mat(argmax), passes: 0, rows: 0 });
   const dir = mkdtempSync(join(tmpdir(), "first-layers-"));
   try {
-    copyFileSync(files.path("target.bin"), join(dir, "target.bin"));
+    copyFileSync(files.path("target.int8.bin"), join(dir, "target.int8.bin"));
     for (const layers of SCORERS) {
       const scorer = layers === null ? "6-gram" : `${layers} layers`;
       const decoder = layers === null ? undefined : await openFirst(dir, files.path(target.graphs.int8!.tree), layers);

@@ -167,7 +167,7 @@ describe.skipIf(missing)("inspect", () => {
   test("shows what is loaded, for people and as JSON", async () => {
     const people = await diffuspec(["inspect", "--model", model, "--quick"]);
     expect(people.code).toBe(0);
-    for (const word of ["target.bin", "row-exact   yes", "16 rows"]) expect(people.stdout).toContain(word);
+    for (const word of ["target.int8.bin", "row-exact   yes", "16 rows"]) expect(people.stdout).toContain(word);
     const json = await diffuspec(["inspect", "--model", model, "--quick", "--json"]);
     expect(JSON.parse(json.stdout)).toMatchObject({ rowExactness: { rowExact: true }, info: { precision: "int8" } });
   });

@@ -135,7 +135,7 @@ describe.skipIf(missingModel)("a model that is not what it says", () => {
   ] as const)("%s weights are refused with %s", async (name, code, spoil) => {
     const copy = join(folder, name);
     cpSync(modelDirectory, copy, { recursive: true });
-    spoil(join(copy, "target.bin"));
+    spoil(join(copy, "target.int8.bin"));
     await expect(load({ model: copy })).rejects.toMatchObject({ code, name: "DiffuSpecError" });
   });
 });

@@ -3,57 +3,19 @@ import { createReadStream } from "node:fs";
 import { copyFile, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { abortError } from "@diffuspec/contracts";
-import { type Calibrate, calibrated, forgetPeaks } from "./calibrate.ts";
+import { calibrated, forgetPeaks } from "./calibrate.ts";
 import type { DecoderConfig } from "./config/decoder-config.ts";
 import { copyDrafter, drafterEntry, openDrafter, writeDrafterGraph } from "./drafter/attach.ts";
 import { missing, optionError, unsupported } from "./errors.ts";
 import { targetGraph } from "./graph/graphs.ts";
+import { checkOptions, defaultName, IMPORT_DEFAULTS, type ImportOptions } from "./import-options.ts";
 import { openJournal } from "./journal.ts";
 import { openSource } from "./source/open-source.ts";
 import type { ModelSource } from "./source/source.ts";
 import { planOf } from "./weights/plan.ts";
 import { bytesOf, type Precision, storeRope, storeWeights } from "./weights/store.ts";
 import { createWeightFile } from "./weights/weight-file.ts";
-
-/** Options of {@link importModel}. */
-export interface ImportOptions {
-  /** A .gguf file, or the folder of a Hugging Face model (config.json and safetensors). */
-  readonly source: string;
-  /** The folder to write; it must not exist. While the import runs there is OUT.part beside it. */
-  readonly out: string;
-  /** One or several; each has graphs and weights of its own. Default "int8". */
-  readonly precision?: Precision | readonly Precision[];
-  /** Most ids of prompt and completion together; default 2,048, and never more than the model was trained for. */
-  readonly contextLength?: number;
-  /** "org/name" in the manifest; default "imported/" and the name of the source. */
-  readonly name?: string;
-  /** Default: what a GGUF file says, else "unknown". */
-  readonly licence?: string;
-  /** Path of a tokenizer.json, where the source has none that can be used. */
-  readonly tokenizer?: string;
-  /**
-   * Runs text through a graph of the model, so that int8 weights can be fitted to it: the difference from float32 halves,
-   * the speed stays. Default: they are rounded as they are.
-   */
-  readonly calibrate?: Calibrate;
-  /** A diffusion drafter made for the model, a safetensors file; it shares the embedding that is imported. */
-  readonly drafter?: string;
-  /** A token n-gram of the model's vocabulary, @diffuspec/ngram-scorer's compact file. */
-  readonly ngram?: string;
-  readonly onProgress?: (progress: ImportProgress) => void;
-  /** Looked at between reads of a few MiB. What is finished stays in OUT.part, and the next import goes on from it. */
-  readonly signal?: AbortSignal;
-}
-
-export const IMPORT_DEFAULTS = { precision: "int8", contextLength: 2048 } as const;
-
-export interface ImportProgress {
-  /** Weights are converted, then everything is hashed. */
-  readonly phase: "weights" | "hash";
-  /** Bytes. */
-  readonly done: number;
-  readonly total: number;
-}
+import type { WeightIndex } from "./weights/weight-index.ts";
 
 export interface ImportResult {
   /** Absolute path of the folder. */
@@ -67,7 +29,6 @@ export interface ImportResult {
 
 /** Rows of the rotary table beyond the context: room for the nodes of a tree. */
 const TREE_ROOM = 128;
-const PRECISIONS: readonly Precision[] = ["int8", "fp32", "int4"];
 
 /**
  * Writes a model directory that `createEngine({ model: dir })` of diffuspec loads: manifest.json with the SHA-256 of every
@@ -97,7 +58,7 @@ async function convert(
   precisions: readonly Precision[],
   options: ImportOptions,
 ): Promise<ImportResult> {
-  const { onProgress, signal, calibrate } = options;
+  const { onProgress, signal, calibrate, oneCheckpoint = false } = options;
   const { config } = source;
   const steps = planOf(source);
   const tokenizer = await tokenizerOf(source, options.tokenizer);
@@ -115,11 +76,13 @@ async function convert(
     calibrate !== undefined,
     options.drafter,
     options.ngram,
+    oneCheckpoint,
   ]);
   const drafter = options.drafter === undefined ? undefined : await openDrafter(options.drafter, config);
   const journal = await openJournal(part, key);
 
-  const total = precisions.length * steps.reduce((sum, step) => sum + bytesOf(source, step), 0);
+  const storedAs = (precision: Precision) => (oneCheckpoint && precision === "fp32" ? "int8" : precision);
+  const total = new Set(precisions.map(storedAs)).size * steps.reduce((sum, step) => sum + bytesOf(source, step), 0);
   let done = 0;
   const graphs: Record<string, { chain: string; tree: string }> = {};
   const drafterGraphs: Record<string, string> = {};
@@ -130,7 +93,8 @@ async function convert(
     calibrate && precisions.includes("int8")
       ? await calibrated(part, source, steps, { shape, tokenizer, calibrate, ...(signal && { signal }) })
       : undefined;
-  for (const precision of precisions) {
+  const stored = new Map<Precision, WeightIndex>();
+  const store = async (precision: Precision): Promise<WeightIndex> => {
     const location = `target.${precision}.bin`;
     const weights = await createWeightFile(join(part, location), {
       finished: journal.finished(location),
@@ -151,9 +115,15 @@ async function convert(
       await weights.close();
     }
     files.push(location);
+    stored.set(precision, weights);
+    return weights;
+  };
+  for (const precision of precisions) {
+    const arithmetic = precision === "fp32" ? "fp32" : "int8";
+    const weights = stored.get(storedAs(precision)) ?? (await store(storedAs(precision)));
     for (const kind of ["chain", "tree"] as const) {
       const file = `target.${precision}.${kind}.onnx`;
-      const bytes = targetGraph({ shape, weights, arithmetic: "int8", kind, name: `target.${precision}.${kind}` });
+      const bytes = targetGraph({ shape, weights, arithmetic, kind, name: `target.${precision}.${kind}` });
       await writeFile(join(part, file), bytes);
       files.push(file);
     }
@@ -186,6 +156,7 @@ async function convert(
     name,
     licence: options.licence ?? source.licence ?? "unknown",
     tokenizer: "tokenizer.json",
+    ...options.settings,
     ...(source.chatTemplate !== undefined && { chatTemplate: "chat_template.jinja" }),
     source: {
       file: basename(source.path),
@@ -252,47 +223,4 @@ async function tokenizerOf(source: ModelSource, path: string | undefined): Promi
     "there is no tokenizer.json, or its GGUF vocabulary is not byte-level BPE with a known pre-tokenizer",
     "Pass the model's tokenizer.json as the option tokenizer.",
   );
-}
-
-function checkOptions(options: ImportOptions): Precision[] {
-  const known = [
-    "source",
-    "out",
-    "precision",
-    "contextLength",
-    "name",
-    "licence",
-    "tokenizer",
-    "calibrate",
-    "drafter",
-    "ngram",
-    "onProgress",
-    "signal",
-  ];
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown !== undefined) throw optionError("The option", unknown, `one of ${known.join(", ")}`);
-  for (const option of ["source", "out"] as const)
-    if (typeof options[option] !== "string" || options[option] === "")
-      throw optionError(option, options[option], "a path");
-  const given = options.precision ?? IMPORT_DEFAULTS.precision;
-  const precisions = [...new Set(typeof given === "string" ? [given] : given)];
-  if (precisions.length === 0 || !precisions.every((precision) => PRECISIONS.includes(precision)))
-    throw optionError("precision", given, `one or several of ${PRECISIONS.join(", ")}`);
-  const { contextLength, name, signal } = options;
-  if (contextLength !== undefined && !(Number.isInteger(contextLength) && contextLength >= 2))
-    throw optionError("contextLength", contextLength, "an integer of at least 2");
-  if (name !== undefined && !NAME.test(name)) throw optionError("name", name, 'of the form "org/name"');
-  if (signal?.aborted) throw abortError(signal);
-  return precisions;
-}
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?$/;
-
-function defaultName(path: string): string {
-  const plain = basename(resolve(path))
-    .replace(/\.gguf$/i, "")
-    .replace(/[^A-Za-z0-9_-]+/g, "-")
-    .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "")
-    .slice(0, 80);
-  return `imported/${plain || "model"}`;
 }

@@ -18,13 +18,8 @@ export type { GraphShape } from "./graph/decoder.ts";
 export { drafterGraph, type GraphOptions, targetGraph } from "./graph/graphs.ts";
 export type { Arithmetic } from "./graph/product.ts";
 export { frequencies, type Rope, type RopeScaling, rotaryTables } from "./graph/rope.ts";
-export {
-  IMPORT_DEFAULTS,
-  type ImportOptions,
-  type ImportProgress,
-  type ImportResult,
-  importModel,
-} from "./import-model.ts";
+export { type ImportResult, importModel } from "./import-model.ts";
+export { IMPORT_DEFAULTS, type ImportOptions, type ImportProgress } from "./import-options.ts";
 export { firstLayers } from "./onnx/first-layers.ts";
 export type { FormatName } from "./source/dequantise.ts";
 export { openGguf } from "./source/gguf.ts";

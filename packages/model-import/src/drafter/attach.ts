@@ -1,6 +1,5 @@
 import { copyFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Tap } from "@diffuspec/contracts";
 import type { DecoderConfig } from "../config/decoder-config.ts";
 import { missing, unsupported } from "../errors.ts";
 import type { GraphShape } from "../graph/decoder.ts";
@@ -8,24 +7,9 @@ import { drafterGraph } from "../graph/graphs.ts";
 import type { StoredTensor, WeightIndex } from "../weights/weight-index.ts";
 import { type DrafterFile, readDrafter } from "./drafter-file.ts";
 
-/** The drafter's entry of a manifest, as @diffuspec/drafter-dlm reads it. */
-export interface DrafterEntry extends GraphShape {
-  readonly name: string;
-  readonly licence: string;
-  readonly parameters: number;
-  readonly ropeTheta: number;
-  readonly contextLength: number;
-  readonly maskId: number;
-  readonly eosIds: readonly number[];
-  readonly top: number;
-  readonly maxMasks: number;
-  readonly taps?: readonly Tap[];
-  readonly graphs: Readonly<Record<string, string>>;
-}
-
 /**
- * Opens a drafter for a target. It reads the target's embedding with its own eyes, so sizes, vocabulary and rotary
- * base must be the target's; that its ids mean the same is up to whoever names the file.
+ * Opens a drafter for a target. Vocabulary and rotary positions must be the target's, and width and epsilon too where it
+ * reads hidden rows or the embedding of the target; that its ids mean the same is up to whoever names the file.
  *
  * @throws ERR_MODEL_FILE_MISSING, ERR_PARSE, ERR_UNSUPPORTED where it was made for another model
  */
@@ -41,7 +25,8 @@ export async function openDrafter(path: string, target: DecoderConfig): Promise<
       why,
       `It was made for ${config.target}. Import that model, or leave the drafter out.`,
     );
-  for (const key of ["width", "vocabularySize", "headDim", "epsilon"] as const)
+  const apart = file.tensors.has("embedding.q") && config.taps.length === 0;
+  for (const key of ["vocabularySize", "headDim", ...(apart ? [] : (["width", "epsilon"] as const))] as const)
     if (config[key] !== target[key]) throw refuse(`its ${key} is ${config[key]}, and the target's ${target[key]}`);
   if (config.ropeTheta !== target.rope.theta || target.rope.scaling !== undefined)
     throw refuse("its rotary positions are not the target's");
@@ -50,7 +35,7 @@ export async function openDrafter(path: string, target: DecoderConfig): Promise<
   return file;
 }
 
-/** Writes the graph that multiplies by the target's embedding of one precision; gives its file name. */
+/** Writes the graph over the drafter's weights and those of the target's in one precision; gives its file name. */
 export async function writeDrafterGraph(
   dir: string,
   file: DrafterFile,
@@ -77,11 +62,12 @@ export async function writeDrafterGraph(
 export const copyDrafter = (dir: string, { path }: DrafterFile): Promise<void> =>
   copyFile(path, join(dir, basename(path)));
 
+/** The drafter's entry of a manifest: the DlmManifest of @diffuspec/drafter-dlm, and where the drafter comes from. */
 export function drafterEntry(
   { config, tensors }: DrafterFile,
-  graphs: DrafterEntry["graphs"],
-  { positions, contextLength, eosIds }: Pick<DrafterEntry, "positions" | "contextLength" | "eosIds">,
-): DrafterEntry {
+  graphs: Readonly<Record<string, string>>,
+  { positions, contextLength, eosIds }: Pick<GraphShape, "positions"> & Pick<DecoderConfig, "contextLength" | "eosIds">,
+) {
   const { name, licence, ropeTheta, maskId, top, maxMasks, taps } = config;
   const parameters = [...tensors.values()]
     .filter(({ name }) => name !== "vocabulary" && !name.endsWith(".s"))
@@ -95,10 +81,11 @@ function shapeOf(config: DrafterFile["config"]): Omit<GraphShape, "positions"> {
   return { vocabularySize, width, heads, kvHeads, headDim, hidden, epsilon, layers };
 }
 
-/** The drafter's own tensors, and what it shares with the target. */
+/** The drafter's own tensors, and what it shares with the target: the rotary table always, the rest where it has none. */
 function joined(own: ReadonlyMap<string, StoredTensor>, target: WeightIndex): Map<string, StoredTensor> {
   const out = new Map(own);
+  const shared = own.has("embedding.q") ? /^(cos|sin)$/ : /^((embedding|head)\..*|cos|sin)$/;
   for (const [name, tensor] of target.tensors)
-    if (/^(embedding|head)\.|^(cos|sin)$/.test(name)) out.set(name, { ...tensor, location: target.location });
+    if (shared.test(name)) out.set(name, { ...tensor, location: target.location });
   return out;
 }

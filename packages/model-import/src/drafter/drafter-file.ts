@@ -7,8 +7,8 @@ import { openWith } from "../source/tensor-file.ts";
 import type { StoredTensor } from "../weights/weight-index.ts";
 
 /**
- * What a drafter's file says of it, as JSON under "diffuspec" in the metadata of a safetensors file. Its embedding, rotary
- * table and LM head are the target's; sizes are those of {@link GraphShape}.
+ * What a drafter's file says of it, as JSON under "diffuspec" in the metadata of a safetensors file. Its rotary table is the
+ * target's, as are embedding and LM head where the file has none; sizes are those of {@link GraphShape}.
  */
 export interface DrafterConfig extends Omit<GraphShape, "positions"> {
   readonly format: 1;
@@ -43,10 +43,11 @@ const TYPES = {
 
 /**
  * Reads a drafter's header. Its tensors: N.qkv, N.o, N.gate_up, N.down and taps.join, each .q int8 [in, out] with .s float32
- * [out]; N.norm1, N.norm2, norm and taps.normN float32; and, where it drafts a part of the vocabulary only, that
- * part's ids in ascending order, "vocabulary" int32.
+ * [out]; N.norm1, N.norm2, norm and taps.normN float32; where it has an embedding of its own, embedding.q int8 [ids, width]
+ * with embedding.s float32 [ids], and the same of an LM head that is another matrix, "head"; and, where it drafts a part of
+ * the vocabulary only, that part's ids in ascending order, "vocabulary" int32.
  *
- * @throws ERR_PARSE for a damaged file, a tensor missing or of another size, or a bad configuration
+ * @throws ERR_PARSE for a damaged file, a tensor missing, unknown or of another size, or a bad configuration
  */
 export function readDrafter(path: string): Promise<DrafterFile> {
   return openWith(path, async (file, size) => {
@@ -104,8 +105,10 @@ function readConfig(path: string, text: unknown): DrafterConfig {
 
 function checkWeights(path: string, config: DrafterConfig, tensors: ReadonlyMap<string, StoredTensor>): void {
   const { layers, width, heads, kvHeads, headDim, hidden, taps, vocabularySize, top, maskId } = config;
+  const expected = new Set<string>();
   const expect = (name: string, type: ElementType, ...dims: number[]) => {
     const tensor = tensors.get(name);
+    expected.add(name);
     const wanted = `${type} [${dims.join(", ")}]`;
     if (tensor === undefined) throw parseError(path, `it has no tensor ${name}, ${wanted}`, { tensor: name });
     if (tensor.type !== type || tensor.dims.join() !== dims.join())
@@ -118,6 +121,10 @@ function checkWeights(path: string, config: DrafterConfig, tensors: ReadonlyMap<
     expect(`${name}.q`, "int8", inputs, outputs);
     expect(`${name}.s`, "float32", outputs);
   };
+  const rows = (name: string) => {
+    expect(`${name}.q`, "int8", vocabularySize, width);
+    expect(`${name}.s`, "float32", vocabularySize);
+  };
   for (let i = 0; i < layers; i++) {
     linear(`${i}.qkv`, width, (heads + 2 * kvHeads) * headDim);
     linear(`${i}.o`, heads * headDim, width);
@@ -129,9 +136,14 @@ function checkWeights(path: string, config: DrafterConfig, tensors: ReadonlyMap<
   expect("norm", "float32", width);
   if (taps.length > 0) linear("taps.join", taps.length * width, width);
   for (const i of taps.keys()) expect(`taps.norm${i}`, "float32", width);
+  if (tensors.has("embedding.q") || tensors.has("head.q")) rows("embedding");
+  if (tensors.has("head.q")) rows("head");
   const picked = tensors.get("vocabulary")?.dims[0];
-  if (picked === undefined) return;
-  if (picked > vocabularySize || picked < top)
-    throw parseError(path, `it drafts ${picked} of ${vocabularySize} ids and promises ${top} candidates`, { maskId });
-  expect("vocabulary", "int32", picked);
+  if (picked !== undefined) {
+    if (picked > vocabularySize || picked < top)
+      throw parseError(path, `it drafts ${picked} of ${vocabularySize} ids and promises ${top} candidates`, { maskId });
+    expect("vocabulary", "int32", picked);
+  }
+  const other = [...tensors.keys()].find((name) => !expected.has(name));
+  if (other !== undefined) throw parseError(path, `it has a tensor ${other}, which no drafter has`, { tensor: other });
 }

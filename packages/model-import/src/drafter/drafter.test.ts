@@ -1,10 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { DlmManifest } from "@diffuspec/drafter-dlm";
 import { createCache, createDecoder, rowRange, UNSEEN } from "@diffuspec/onnx-decoder";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, expectTypeOf, it } from "vitest";
 import { goldenPath } from "../../test/golden.ts";
+import { type Entry, saveTensors } from "../../test/save-tensors.ts";
 import { importModel } from "../import-model.ts";
+import { drafterEntry } from "./attach.ts";
 import { type DrafterConfig, readDrafter } from "./drafter-file.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "import-drafter-"));
@@ -22,8 +25,6 @@ const config = {
   taps: [1, "output"],
   draft: { lattice: { tau: 0.9 } },
 } as const satisfies DrafterConfig;
-
-type Entry = readonly [dtype: string, shape: readonly number[], data: Int8Array | Float32Array | Int32Array];
 
 /** Pseudo-random weights, always the same. */
 function weights(vocabulary?: readonly number[]): Record<string, Entry> {
@@ -52,20 +53,10 @@ function weights(vocabulary?: readonly number[]): Record<string, Entry> {
 
 let count = 0;
 function save(tensors: Record<string, Entry>, description: object | string = config): string {
-  const header: Record<string, unknown> = {
-    __metadata__: { diffuspec: typeof description === "string" ? description : JSON.stringify(description) },
-  };
-  let at = 0;
-  for (const [name, [dtype, shape, data]] of Object.entries(tensors)) {
-    header[name] = { dtype, shape, data_offsets: [at, at + data.byteLength] };
-    at += data.byteLength;
-  }
-  const text = Buffer.from(JSON.stringify(header).padEnd(Math.ceil(JSON.stringify(header).length / 8) * 8));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(text.length));
-  const parts = Object.values(tensors).map(([, , data]) => Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   const path = join(dir, `drafter-${count++}.safetensors`);
-  writeFileSync(path, Buffer.concat([length, text, ...parts]));
+  saveTensors(path, tensors, {
+    diffuspec: typeof description === "string" ? description : JSON.stringify(description),
+  });
   return path;
 }
 
@@ -107,7 +98,58 @@ describe.each(["int8", "fp32", "int4"] as const)("a drafter over the %s target's
   });
 });
 
+describe("a drafter with an embedding of its own", () => {
+  /** The target's int8 embedding, which lies behind the two rotary tables. */
+  async function embeddingOfTarget(): Promise<Record<string, Entry>> {
+    const file = readFileSync(join((await attach(save(weights()))).dir, "target.int8.bin"));
+    const at = 2 * 4 * (64 + 128) * 8;
+    const q = Int8Array.from(file.subarray(at, at + 64 * 32), (byte) => (byte << 24) >> 24);
+    const s = new Float32Array(Uint8Array.from(file.subarray(at + 64 * 32, at + 64 * 36)).buffer);
+    return { "embedding.q": ["I8", [64, 32], q], "embedding.s": ["F32", [64], s] };
+  }
+
+  it("that equals the target's drafts the same, to the bit, over weights of any precision", async () => {
+    const own = save({ ...weights(), ...(await embeddingOfTarget()) });
+    const shared = await draft((await attach(save(weights()))).dir, "int8", false);
+    expect(await draft((await attach(own)).dir, "int8", false)).toEqual(shared);
+    expect(await draft((await attach(own, "int4")).dir, "int4", false)).toEqual(shared);
+  });
+
+  it("may have an LM head of its own", async () => {
+    const embedding = await embeddingOfTarget();
+    const [, shape, q] = embedding["embedding.q"]!;
+    const rows = Array.from({ length: 64 }, (_, i) => [...q.subarray(i * 32, i * 32 + 32)]).reverse();
+    const head: Record<string, Entry> = {
+      "head.q": ["I8", shape, Int8Array.from(rows.flat())],
+      "head.s": ["F32", [64], embedding["embedding.s"]![2].slice().reverse()],
+    };
+    const turned = await draft((await attach(save({ ...weights(), ...embedding, ...head }))).dir, "int8", false);
+    const { all } = await draft((await attach(save(weights()))).dir, "int8", false);
+    for (const id of [0, 5, 61]) expect(turned.all![63 - id]).toBe(all![id]);
+    await expect(readDrafter(save({ ...weights(), ...head }))).rejects.toMatchObject({ code: "ERR_PARSE" });
+  });
+
+  it("may be of another width where it reads no hidden rows", async () => {
+    const narrow = { ...config, layers: 1, width: 16, heads: 1, kvHeads: 1, hidden: 16, taps: [], epsilon: 1e-5 };
+    const matrix = (inputs: number, outputs: number): Entry => [
+      "I8",
+      [inputs, outputs],
+      new Int8Array(inputs * outputs),
+    ];
+    const row = (length: number): Entry => ["F32", [length], new Float32Array(length).fill(1)];
+    const tensors: Record<string, Entry> = { "embedding.q": matrix(64, 16), "embedding.s": row(64) };
+    for (const [name, outputs] of Object.entries({ qkv: 48, o: 16, gate_up: 32, down: 16 }))
+      Object.assign(tensors, { [`0.${name}.q`]: matrix(16, outputs), [`0.${name}.s`]: row(outputs) });
+    for (const name of ["0.norm1", "0.norm2", "norm"]) tensors[name] = row(16);
+    const { files } = await attach(save(tensors, narrow));
+    expect(Object.keys(files)).toContain("drafter.int8.onnx");
+    const turned = attach(save(tensors, { ...narrow, ropeTheta: 1 }));
+    await expect(turned).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
+  });
+});
+
 it("writes the drafter's entry and its settings into the manifest", async () => {
+  expectTypeOf(drafterEntry).returns.toExtend<DlmManifest>();
   const { dir: out, files } = await attach(save(weights()));
   const manifest = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8"));
   expect(manifest.drafter).toMatchObject({
@@ -135,10 +177,12 @@ describe("a drafter that does not fit is refused", () => {
     await expect(attach(save(weights(), description))).rejects.toMatchObject({ code });
   });
 
-  it("a tensor of another type, too few ids, a file cut short, no file", async () => {
+  it("a tensor of another type, one too many, too few ids, a file cut short, no file", async () => {
     const wrong = { ...weights(), norm: ["I32", [32], new Int32Array(32)] as Entry };
     await expect(readDrafter(save(wrong))).rejects.toMatchObject({ code: "ERR_PARSE" });
     await expect(readDrafter(save(weights([1, 2])))).rejects.toMatchObject({ code: "ERR_PARSE" });
+    const more = { ...weights(), "0.qkv.w": ["F32", [1], new Float32Array(1)] as Entry };
+    await expect(readDrafter(save(more))).rejects.toMatchObject({ code: "ERR_PARSE" });
     const path = save(weights());
     writeFileSync(path, readFileSync(path).subarray(0, -1));
     await expect(readDrafter(path)).rejects.toMatchObject({ code: "ERR_PARSE" });
