@@ -1,45 +1,55 @@
 """Writes the random model that the tests of onnx-decoder and verifier-ar run, with golden numbers computed in NumPy.
 
-    python make_fixture.py [OUT]          default ../../packages/onnx-decoder/test/fixture
+    python make_fixture.py [OUT]          default ../../packages/onnx-decoder/test/fixture; needs the packages built
 
-Besides the graphs of graph.py it writes target.per-tensor.chain.onnx, whose activations share one scale: its rows
-depend on each other, so the row-exactness probe must refuse it.
+Besides the graphs that model-import makes (make_fixture.mjs) it writes target.per-tensor.chain.onnx, whose activations share
+one scale: its rows depend on each other, so the row-exactness probe must refuse it.
 """
-import json, pathlib, sys
-import numpy as np, torch
-from onnx import TensorProto as T
-from graph import Graph, Weights, store
+import json, pathlib, subprocess, sys, tempfile
+import numpy as np, onnx
+from onnx import TensorProto as T, helper
+from export import write_drafter, write_target
 
 OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "../../packages/onnx-decoder/test/fixture")
-SHAPE = {"vocabularySize": 64, "width": 32, "heads": 2, "kvHeads": 1, "headDim": 16, "hidden": 64, "ropeTheta": 10000.0, "epsilon": 1e-5, "positions": 128}
-LAYERS, CONTEXT, END, MASK, TOP, MASKS = {"target": 2, "drafter": 1, "tapped": 1}, 96, 0, 1, 8, 16
+SHAPE = {"vocabularySize": 64, "width": 32, "heads": 2, "kvHeads": 1, "headDim": 16, "hidden": 64, "ropeTheta": 10000.0, "epsilon": 1e-5}
+LAYERS, POSITIONS, CONTEXT, END, MASK, TOP, MASKS = {"target": 2, "drafter": 1, "tapped": 1}, 128, 96, 0, 1, 8, 16
 TAPS = (1, "output")   # what "tapped", a second drafter, reads of the target
 
 
 def random_state(layers, seed, taps=0):
     r, d, f, v = np.random.default_rng(seed), SHAPE["width"], SHAPE["hidden"], SHAPE["vocabularySize"]
     qkv = (SHAPE["heads"] + 2 * SHAPE["kvHeads"]) * SHAPE["headDim"]
-    draw = lambda *s: torch.from_numpy(r.normal(0, s[-1] ** -0.5, s).astype(np.float32))
-    gain = lambda: torch.from_numpy((1 + r.normal(0, 0.2, d)).astype(np.float32))
-    state = {"embedding.weight": draw(v, d) * d ** 0.5, "norm.weight": gain()}
+    draw = lambda *s: r.normal(0, s[-1] ** -0.5, s).astype(np.float32)
+    gain = lambda: (1 + r.normal(0, 0.2, d)).astype(np.float32)
+    state = {"embedding.weight": draw(v, d) * np.float32(d ** 0.5), "norm.weight": gain()}
     for i in range(layers):
-        state |= {f"blocks.{i}.norm1.weight": gain(), f"blocks.{i}.norm2.weight": gain(), f"blocks.{i}.qkv.weight": 1.5 * draw(qkv, d),
+        state |= {f"blocks.{i}.norm1.weight": gain(), f"blocks.{i}.norm2.weight": gain(), f"blocks.{i}.qkv.weight": np.float32(1.5) * draw(qkv, d),
                   f"blocks.{i}.o.weight": draw(d, SHAPE["heads"] * SHAPE["headDim"]), f"blocks.{i}.gate_up.weight": draw(2 * f, d), f"blocks.{i}.down.weight": draw(d, f)}
     if taps: state |= {"taps.join.weight": draw(d, taps * d)} | {f"taps.norms.{i}.weight": gain() for i in range(taps)}
     return state
 
 
-class PerTensor(Graph):
+def per_tensor(source, out):
     """One dynamic scale for all rows, the way most int8 exports do it."""
-
-    def product(self, x, name, y, transposed=False, **_):
-        q, s = self.weight(name + ".q"), self.weight(name + ".s")
-        if transposed: q = self.node("Transpose", [q], name + ".t", perm=[1, 0])
-        if x + ".u" not in self.used:
-            self.used.add(x + ".u")
-            self.node("DynamicQuantizeLinear", [x], [x + ".u", x + ".S", x + ".p"])
-        self.node("Cast", [self.node("MatMulInteger", [x + ".u", q, x + ".p"], y + ".i")], y + ".f", to=T.FLOAT)
-        return self.node("Mul", [self.node("Mul", [y + ".f", s], y + ".g"), x + ".S"], y)
+    model = onnx.load(str(source), load_external_data=False)
+    nodes, made = [], lambda node: node.output[0]
+    for node in model.graph.node:
+        if node.op_type == "QuantizeLinear":
+            x = node.input[0]
+            nodes.append(helper.make_node("DynamicQuantizeLinear", [x], [x + ".u", x + ".S", x + ".p"]))
+        elif node.op_type == "MatMulIntegerToFloat":
+            x, weight, _, scale, _ = node.input
+            y = made(node)
+            nodes += [helper.make_node("MatMulInteger", [x, weight, x.removesuffix("u") + "p"], [y + ".q"]), helper.make_node("Cast", [y + ".q"], [y + ".f"], to=T.FLOAT),
+                      helper.make_node("Mul", [y + ".f", scale], [y])]
+        elif made(node) == "e.S" or not made(node).endswith(".S"): nodes.append(node)   # no scale of each row
+    needed, kept = {value.name for value in model.graph.output}, []
+    for node in reversed(nodes):
+        if needed & set(node.output): needed |= set(node.input); kept.insert(0, node)
+    initialisers = [tensor for tensor in model.graph.initializer if tensor.name in needed]
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(kept); model.graph.initializer.extend(initialisers)
+    out.write_bytes(model.SerializeToString())
 
 
 def quantised(matrix):
@@ -49,7 +59,7 @@ def quantised(matrix):
 
 def reference(state, layers, ids, rowwise, sees, tapped=None):
     """The same network in float64: logits, hidden rows entering each layer and the head, keys and values."""
-    a = {k: v.numpy().astype(np.float64) for k, v in state.items()}
+    a = {k: v.astype(np.float64) for k, v in state.items()}
     H, KV, D, S = SHAPE["heads"], SHAPE["kvHeads"], SHAPE["headDim"], len(ids)
 
     def product(x, name):
@@ -87,31 +97,23 @@ def reference(state, layers, ids, rowwise, sees, tapped=None):
 
 
 OUT.mkdir(parents=True, exist_ok=True)
-golden = {}
+folder = tempfile.TemporaryDirectory()
+SOURCE, golden = pathlib.Path(folder.name), {}
 manifest = {"format": 1, "name": "fixture", "licence": "MIT"}
 ids = np.random.default_rng(5).integers(2, SHAPE["vocabularySize"], 10)
 short = lambda x: [round(float(v), 5) for v in np.ravel(x)]
 for part, seed in (("target", 11), ("drafter", 12), ("tapped", 13)):
     reads = TAPS if part == "tapped" else ()
     layers, state = LAYERS[part], random_state(LAYERS[part], seed, len(reads))
-    weights = Weights(OUT / f"{part}.bin"); store(weights, state, layers)
-
-    def write(kind, precision, file, bias, positions):
-        graph = kind(weights, SHAPE, precision)
-        graph.decoder(layers, bias, positions, part == "target", len(reads))
-        graph.target_head() if part == "target" else graph.drafter_head(MASK, TOP)
-        graph.save(OUT / file)
-        return file
-
-    entry = {**SHAPE, "layers": layers, "contextLength": CONTEXT, "eosIds": [END]}
+    entry = {**SHAPE, "positions": POSITIONS, "layers": layers, "contextLength": CONTEXT, "eosIds": [END]}
     if part == "target":
-        entry |= {"bosId": END, "graphs": {p: {k: write(Graph, p, f"target.{p}.{k}.onnx", k == "tree" and "causal", k == "tree") for k in ("chain", "tree")} for p in ("int8", "fp32")}}
-        write(PerTensor, "int8", "target.per-tensor.chain.onnx", False, False)
+        write_target(SOURCE / part, state, SHAPE, CONTEXT, END)
+        entry |= {"bosId": END, "graphs": {p: {k: f"target.{p}.{k}.onnx" for k in ("chain", "tree")} for p in ("int8", "fp32")}}
     else:
-        entry |= {"maskId": MASK, "top": TOP, "maxMasks": MASKS, **({"taps": reads} if reads else {}),
-                  "graphs": {p: write(Graph, p, f"{part}.{p}.onnx", "open", False) for p in ("int8", "fp32")}}
+        mask = {"maskId": MASK, "top": TOP, "maxMasks": MASKS}
+        write_drafter(SOURCE / f"{part}.safetensors", state, SHAPE, reads, name=part, target="fixture", **mask)
+        entry |= {**mask, **({"taps": reads} if reads else {}), "graphs": {p: f"{part}.{p}.onnx" for p in ("int8", "fp32")}}
     manifest[part] = entry
-    weights.file.close()
 
     causal = np.tril(np.ones((len(ids), len(ids)), bool))
     if part != "target": causal[-4:, -4:] = True  # a block that sees itself
@@ -128,4 +130,6 @@ for part, seed in (("target", 11), ("drafter", 12), ("tapped", 13)):
                                    "logSumExp": short(np.log(np.exp(logits).sum(1)))}
 (OUT / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 (OUT / "golden.json").write_text(json.dumps(golden) + "\n")
+subprocess.run(["node", pathlib.Path(__file__).with_suffix(".mjs"), SOURCE, OUT, str(POSITIONS)], check=True)
+per_tensor(OUT / "target.int8.chain.onnx", OUT / "target.per-tensor.chain.onnx")
 print({p.name: p.stat().st_size for p in sorted(OUT.iterdir())}, sum(p.stat().st_size for p in OUT.iterdir()))

@@ -17,9 +17,9 @@ interface Node {
 }
 
 /**
- * The graph of a decoder's first layers, of a graph that targetGraph() or training/tiny-js/graph.py wrote: the final norm and
- * the LM head follow layer `layers`. Its weights are the same file's, which must lie beside it; its shape is the target's with so
- * many `layers`. Untrained for it, such a model says less than it knows: "logit lens".
+ * The graph of a decoder's first layers, of a graph that targetGraph() wrote: the final norm and the LM head follow layer
+ * `layers`. Its weights are the same file's, which must lie beside it; its shape is the target's with so many `layers`.
+ * Untrained for it, such a model says less than it knows: "logit lens".
  *
  * @param graph the ONNX file's bytes
  * @throws ERR_OPTION unless layers is an integer in 1..the graph's own, ERR_PARSE for a damaged file (details.offset), ERR_GRAPH
@@ -137,5 +137,5 @@ const another = (why: string) =>
     code: "ERR_GRAPH",
     what: "The graph cannot be cut after its first layers",
     why,
-    next: "Pass a target's graph that this package or training/tiny-js/graph.py wrote.",
+    next: "Pass a target's graph that this package wrote.",
   });
