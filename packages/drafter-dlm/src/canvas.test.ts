@@ -1,39 +1,11 @@
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { argmax, type Drafter, isDiffuSpecError, type Vocabulary } from "@diffuspec/contracts";
-import { createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffuspec/cps";
-import { assertSameVocabulary, complete, openSession } from "@diffuspec/spec-loop";
-import { createFakeVerifier, createFakeVocabulary, drafterConformance, oracleDrafter } from "@diffuspec/testkit";
-import { readVocabulary } from "@diffuspec/tokenizer";
-import { afterAll, describe, expect, expectTypeOf, test } from "vitest";
+import { argmax, isDiffuSpecError } from "@diffuspec/contracts";
+import { createArgmaxSearch } from "@diffuspec/cps";
+import { createFakeVocabulary } from "@diffuspec/testkit";
+import { describe, expect, expectTypeOf, test } from "vitest";
+import { at, golden, KNOWN, load, MASK } from "../test/canvas-fixture.ts";
 import { committed, greedy, request, sampling, spySearch } from "../test/fakes.ts";
 import { blocksBias, createCanvasForward } from "./canvas-forward.ts";
-import { CANVAS_PRESETS, type CanvasDrafterOptions, type CanvasModel, createCanvasDrafter } from "./index.ts";
-
-const at = (file: string) => fileURLToPath(new URL(`../../onnx-decoder/test/hub/${file}`, import.meta.url));
-const golden: { ids: number[]; blockSize: number; full: number[]; block: number[] } = JSON.parse(
-  readFileSync(at("golden.json"), "utf8"),
-).canvas;
-/** Nine known ids, then five masks. */
-const MASK = 64;
-const KNOWN = Int32Array.from(golden.ids.filter((id) => id !== MASK));
-const open: Drafter[] = [];
-afterAll(async () => {
-  for (const drafter of open) await drafter.dispose?.();
-});
-
-async function load(graph: string, options: Partial<CanvasDrafterOptions> = {}): Promise<Drafter> {
-  const drafter = await createCanvasDrafter({
-    graph: at(`canvas/onnx/${graph}.onnx`),
-    search: createArgmaxSearch(),
-    maskId: MASK,
-    eosIds: [0],
-    threads: 1,
-    ...options,
-  });
-  open.push(drafter);
-  return drafter;
-}
+import { CANVAS_PRESETS, type CanvasDrafterOptions, type CanvasModel } from "./index.ts";
 
 /** What the search is given for five masks behind the known ids. */
 async function lattice(graph: string, options: Partial<CanvasDrafterOptions> = {}, ids = KNOWN, sampler = greedy) {
@@ -138,6 +110,13 @@ describe("the lattice is the model's own", () => {
     // Fewer candidates than the lattice would take: what is left is all there is.
     expect((await lattice("model", { lattice: { targetVocabularySize: 3 } })).position(1).tokens).toHaveLength(3);
   });
+
+  test("sampling drafts follow the noise", async () => {
+    const calm = await lattice("model", { coupling: 0 }, KNOWN, sampling(1));
+    const noisy = await lattice("model", { coupling: 2 }, KNOWN, sampling(1));
+    expect(noisy.tokens).not.toEqual(calm.tokens);
+    expect(argmax(calm.position(0).logProbs)).toBe(0);
+  });
 });
 
 describe("what the model reads", () => {
@@ -214,77 +193,6 @@ test("refinement reveals and looks again", async () => {
   expect(forward.length).toBe(6);
   forward.truncate(2);
   expect(forward.length).toBe(2);
-});
-
-const scorer = {
-  name: "flat",
-  begin: () => 0,
-  advance: () => 0,
-  score: (_: unknown, __: unknown, out: Float64Array) => void out.fill(-1),
-};
-const KINDS: [string, string, Partial<CanvasDrafterOptions>][] = [
-  ["unshifted", "model", {}],
-  ["shifted", "model_shifted", { shift: 1 }],
-  ["a mask of ones, beam search", "model_ones", { search: createBeamSearch({ scorer }) }],
-  ["an additive mask, half precision, blocks", "model_additive_fp16", { blockSize: 8 }],
-  ["S = 3, a tree", "model", { steps: 3, search: createTreeSearch({ scorer }), window: 7 }],
-];
-const within = (size: number) => ({ lattice: { targetVocabularySize: size } });
-
-describe.each(KINDS)("conformance: %s", (_, graph, options) => {
-  // 64 ids: fewer than the drafter's 72; 80: more.
-  for (const vocabularySize of [64, 80])
-    for (const { name, run } of drafterConformance(() => load(graph, { ...within(vocabularySize), ...options }), {
-      vocabularySize,
-    }))
-      test(`${vocabularySize} ids: ${name}`, run);
-});
-
-describe("through the loop", () => {
-  test.each(KINDS)("the target's text is its own: %s", async (_, graph, options) => {
-    const verifier = createFakeVerifier({ vocabularySize: 64, order: 2, contextLength: 256 });
-    const drafter = await load(graph, { ...within(64), ...options });
-    for (const sampler of [{}, { temperature: 0.7, seed: 3 }]) {
-      const asked = { maxTokens: 48, sampler };
-      const plain = await complete({ verifier }, KNOWN, asked);
-      const drafted = await complete({ verifier, drafter }, KNOWN, asked);
-      expect([...drafted.tokens]).toEqual([...plain.tokens]);
-      expect(drafted.totals.drafted).toBeGreaterThan(0);
-    }
-  });
-
-  test("the vocabularies of both are compared, and named exceptions let a pair through", async () => {
-    const json = (part: string) => readFileSync(at(`${part}/tokenizer.json`), "utf8");
-    const target = await readVocabulary(json("target"));
-    const own = await readVocabulary(json("canvas"));
-    expect([target.size, own.size, own.piece(MASK)]).toEqual([64, 66, "<|mask|>"]);
-    expect(assertSameVocabulary(target, own)).toEqual([]);
-    expect(() => assertSameVocabulary(own, target)).toThrow('id 64 is "<|mask|>" to the target and absent');
-
-    const renamed: Vocabulary = { ...own, fingerprint: "", piece: (id) => (id === 63 ? "<|tool|>" : own.piece(id)) };
-    const verifier = { ...createFakeVerifier({ vocabularySize: 64 }), vocabulary: target };
-    const exceptions = [{ id: 63, target: target.piece(63), drafter: "<|tool|>" }];
-    const foreignIds = assertSameVocabulary(target, renamed, { exceptions });
-    expect(foreignIds).toEqual([63]);
-    const drafter = await load("model", { vocabulary: renamed, foreignIds, ...within(64) });
-    await expect(openSession({ verifier, drafter })).rejects.toMatchObject({ code: "ERR_VOCABULARY_MISMATCH" });
-    const session = await openSession({ verifier, drafter, vocabularyGate: { exceptions } });
-    await session.dispose();
-  });
-
-  test("a fake that knows the target shows what acceptance would look like", async () => {
-    // Guards the losslessness tests above against a target that never accepts anything.
-    const verifier = createFakeVerifier({ vocabularySize: 64, order: 2, contextLength: 256 });
-    const { totals } = await complete({ verifier, drafter: oracleDrafter(verifier.model) }, KNOWN, { maxTokens: 48 });
-    expect(totals.accepted).toBeGreaterThan(30);
-  });
-
-  test("sampling drafts follow the noise", async () => {
-    const calm = await lattice("model", { coupling: 0 }, KNOWN, sampling(1));
-    const noisy = await lattice("model", { coupling: 2 }, KNOWN, sampling(1));
-    expect(noisy.tokens).not.toEqual(calm.tokens);
-    expect(argmax(calm.position(0).logProbs)).toBe(0);
-  });
 });
 
 describe("bad input", () => {

@@ -21,6 +21,17 @@ export const MANIFEST: DlmManifest = {
   graphs: { int8: "int8.onnx", fp32: "fp32.onnx" },
 };
 
+export const LATTICE = {
+  tau: 0.8,
+  maxCandidates: 8,
+  eosIds: [0],
+  struckIds: [1],
+  targetVocabularySize: 40,
+  keepEos: true,
+  stopAt: "argmax",
+  temperatures: [],
+} as const;
+
 /** What one call of the model was given. */
 export interface Call {
   readonly kind: "extend" | "draft";
