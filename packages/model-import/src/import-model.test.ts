@@ -85,6 +85,8 @@ describe("options", () => {
     ["a bad name", { name: "no-slash" }],
     ["a misspelt option", { presicion: "int8" }],
     ["no source", { source: "" }],
+    ["one checkpoint in words", { oneCheckpoint: "yes" }],
+    ["settings that are a number", { settings: 3 }],
   ])("%s is ERR_OPTION", async (_, options) => {
     await expect(run(options as Partial<ImportOptions>)).rejects.toMatchObject({ code: "ERR_OPTION" });
   });

@@ -80,9 +80,11 @@ export function checkOptions(options: ImportOptions): Precision[] {
   const precisions = [...new Set(typeof given === "string" ? [given] : given)];
   if (precisions.length === 0 || !precisions.every((precision) => PRECISIONS.includes(precision)))
     throw optionError("precision", given, `one or several of ${PRECISIONS.join(", ")}`);
-  const { contextLength, name, signal } = options;
+  const { contextLength, name, signal, oneCheckpoint = false, settings = {} } = options;
   if (contextLength !== undefined && !(Number.isInteger(contextLength) && contextLength >= 2))
     throw optionError("contextLength", contextLength, "an integer of at least 2");
+  if (typeof oneCheckpoint !== "boolean") throw optionError("oneCheckpoint", oneCheckpoint, "true or false");
+  if (typeof settings !== "object" || settings === null) throw optionError("settings", settings, "an object");
   if (name !== undefined && !NAME.test(name)) throw optionError("name", name, 'of the form "org/name"');
   if (signal?.aborted) throw abortError(signal);
   return precisions;

@@ -37,7 +37,7 @@ function writeTarget(folder: string): void {
   const add = (name: string, data: Float32Array, rows = 0) => {
     tensors[`model.${name}.weight`] = ["F32", rows > 0 ? [rows, data.length / rows] : [data.length], data];
   };
-  add("embed_tokens", embedding("embedding", vocabularySize), vocabularySize);
+  add("embed_tokens", embedding("embedding"), vocabularySize);
   add("norm", vector("norm"));
   for (let i = 0; i < layers; i++) {
     const split = (stored: string, parts: readonly (readonly [string, number])[]) => {

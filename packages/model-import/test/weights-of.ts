@@ -22,21 +22,23 @@ export function weightsOf(path: string) {
     return Uint8Array.from(file.subarray(Number(offset), Number(offset) + Number(length))).buffer;
   };
   const vector = (name: string) => new Float32Array(bytes(name));
-  const rows = (name: string, first: number, count: number, step: number, stride: number) => {
-    const [q, s] = [new Int8Array(bytes(`${name}.q`)), vector(`${name}.s`)];
-    const columns = q.length / s.length;
-    const out = new Float32Array(count * columns);
-    for (let row = 0; row < count; row++)
-      for (let column = 0; column < columns; column++)
-        out[row * columns + column] =
-          q[(first + row) * (step || columns) + column * (stride || s.length)]! * s[first + row]!;
-    return out;
-  };
+  const matrix = (name: string) => [new Int8Array(bytes(`${name}.q`)), vector(`${name}.s`)] as const;
   return {
     vector,
     /** [ids, width], as it lies. */
-    embedding: (name: string, ids: number) => rows(name, 0, ids, 0, 1),
+    embedding(name: string): Float32Array {
+      const [q, s] = matrix(name);
+      const width = q.length / s.length;
+      return new Float32Array(q.length).map((_, i) => q[i]! * s[Math.floor(i / width)]!);
+    },
     /** Some outputs of a matrix that is stored [in, out]: [count, in]. */
-    outputs: (name: string, first: number, count: number) => rows(name, first, count, 1, 0),
+    outputs(name: string, first: number, count: number): Float32Array {
+      const [q, s] = matrix(name);
+      const columns = q.length / s.length;
+      return new Float32Array(count * columns).map((_, i) => {
+        const row = first + Math.floor(i / columns);
+        return q[(i % columns) * s.length + row]! * s[row]!;
+      });
+    },
   };
 }
