@@ -159,6 +159,7 @@ describe.each([
   ["S = 3", { steps: 3 }],
   ["fp32", { precision: "fp32" }],
   ["taps", { drafter: tapped }],
+  ["shift", { drafter: { ...tapped, shift: true } }],
 ])("conformance: %s", (_, options) => {
   const target = { vocabularySize: 64, tapWidth: tapped.width };
   for (const { name, run } of drafterConformance(() => load(options), target)) test(name, run);
@@ -230,6 +231,7 @@ describe("bad input", () => {
     ["drafter.taps", { drafter: { ...manifest, taps: ["last"] } }],
     ["setps", { setps: 2 }],
     ["drafter", { drafter: null }],
+    ["drafter.shift", { drafter: { ...manifest, shift: 1 } }],
     ["drafter.maskId", { drafter: { ...manifest, maskId: 64 } }],
     ["drafter.contextLength", { drafter: { ...manifest, contextLength: 129 } }],
     ["drafter.top", { drafter: { ...manifest, top: undefined } }],

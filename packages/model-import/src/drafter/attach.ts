@@ -20,6 +20,7 @@ export interface DrafterEntry extends GraphShape {
   readonly top: number;
   readonly maxMasks: number;
   readonly taps?: readonly Tap[];
+  readonly shift?: boolean;
   readonly graphs: Readonly<Record<string, string>>;
 }
 
@@ -82,12 +83,12 @@ export function drafterEntry(
   graphs: DrafterEntry["graphs"],
   { positions, contextLength, eosIds }: Pick<DrafterEntry, "positions" | "contextLength" | "eosIds">,
 ): DrafterEntry {
-  const { name, licence, ropeTheta, maskId, top, maxMasks, taps } = config;
+  const { name, licence, ropeTheta, maskId, top, maxMasks, taps, shift } = config;
   const parameters = [...tensors.values()]
     .filter(({ name }) => name !== "vocabulary" && !name.endsWith(".s"))
     .reduce((sum, { dims }) => sum + dims.reduce((a, b) => a * b, 1), 0);
   const entry = { name, licence, ...shapeOf(config), positions, ropeTheta, parameters, contextLength, maskId, eosIds };
-  return { ...entry, top, maxMasks, ...(taps.length > 0 && { taps }), graphs };
+  return { ...entry, top, maxMasks, ...(taps.length > 0 && { taps }), ...(shift && { shift }), graphs };
 }
 
 function shapeOf(config: DrafterFile["config"]): Omit<GraphShape, "positions"> {
