@@ -36,7 +36,7 @@ tensors["vocabulary"] = state["vocabulary"].astype(np.int32)
 
 sizes = {k: shape[k] for k in ("width", "heads", "kvHeads", "headDim", "hidden", "vocabularySize", "epsilon", "ropeTheta")}
 description = {"format": 1, "name": "diffuspec/smollm2-135m-drafter", "licence": "Apache-2.0", "target": "SmolLM2-135M-Instruct", "layers": layers, **sizes,
-               "taps": TAPS, "maskId": MASK, "top": 16, "maxMasks": 16, "draft": DRAFT}
+               "taps": TAPS, "maskId": MASK, "top": 16, "maxMasks": 16, "shift": True, "draft": DRAFT}
 header, at = {"__metadata__": {"diffuspec": json.dumps(description)}}, 0
 for name, value in tensors.items():
     header[name] = {"dtype": {"int8": "I8", "float32": "F32", "int32": "I32"}[str(value.dtype)], "shape": list(value.shape), "data_offsets": [at, at + value.nbytes]}
