@@ -139,11 +139,11 @@ describe("a session over the real graph", () => {
   test("an id outside the vocabulary, and a disposed drafter, are told", async () => {
     const drafter = await load();
     const session = await drafter.open();
-    await expect(session.begin({ ids: Int32Array.of(3, 64, 3), sampler: greedy })).rejects.toMatchObject({
-      code: "ERR_CONTRACT",
-    });
+    await session.begin({ ids: Int32Array.of(3, 64, 3), sampler: greedy });
+    await expect(session.propose(request())).rejects.toMatchObject({ code: "ERR_CONTRACT" });
     await drafter.dispose?.();
-    await expect(session.begin({ ids: prompt(5), sampler: greedy })).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    await session.begin({ ids: prompt(5), sampler: greedy });
+    await expect(session.propose(request())).rejects.toMatchObject({ code: "ERR_CLOSED" });
   });
 });
 
