@@ -8,7 +8,7 @@ import argparse, json, pathlib, struct
 import numpy as np, torch
 from model import MASK, TAPS, Target
 
-DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.3, "beam": 2, "cut": 0.3}, "ngram": {"cut": 0.05, "least": 0.1}}
+DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.3, "beam": 2, "cut": 0.3}, "ngram": {"cut": 0.1, "least": 0.1}}
 
 a = argparse.ArgumentParser()
 a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path); a.add_argument("--drafter", default="drafter.pt")
