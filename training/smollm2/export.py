@@ -10,7 +10,7 @@ from model import MASK, TAPS, Target
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from tensor_file import drafter_tensors, layers_of, write
 
-DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.3, "beam": 2, "cut": 0.3}, "ngram": {"cut": 0.05, "least": 0.1}}
+DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.3, "beam": 2, "cut": 0.3}, "ngram": {"cut": 0.1, "least": 0.1}}
 
 a = argparse.ArgumentParser()
 a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path); a.add_argument("--drafter", default="drafter.pt")
@@ -22,6 +22,6 @@ tensors = drafter_tensors(state, layers, len(TAPS), join="join.weight", tap_norm
 
 sizes = {k: shape[k] for k in ("width", "heads", "kvHeads", "headDim", "hidden", "vocabularySize", "epsilon", "ropeTheta")}
 description = {"format": 1, "name": "diffuspec/smollm2-135m-drafter", "licence": "Apache-2.0", "target": "SmolLM2-135M-Instruct", "layers": layers, **sizes,
-               "taps": TAPS, "maskId": MASK, "top": 16, "maxMasks": 16, "draft": DRAFT}
+               "taps": TAPS, "maskId": MASK, "top": 16, "maxMasks": 16, "shift": True, "draft": DRAFT}
 write(a.out, tensors, description)
 print(f"{layers} layers, {len(tensors['vocabulary'])} ids, {a.out.stat().st_size / 2**20:.1f} MiB")

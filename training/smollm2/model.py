@@ -114,14 +114,14 @@ class Drafter(nn.Module):
             norm.weight.data.copy_(1 / (norm(tap).std(0) + 0.02))
 
     def hidden(self, ids, positions, mask, taps, rows):
-        """ids, positions [B, T]; taps [B, first, taps, d] of the first ids -> the LM head's input [B, rows, d]."""
+        """ids, positions [B, T]; taps [B, T, taps, d]; rows [B, T] booleans -> the LM head's input [rows, d]."""
         x = F.embedding(ids, self.embedding).float()
         seen = self.join(torch.cat([norm(t) for norm, t in zip(self.tap_norms, taps.float().unbind(2))], -1))
-        x = torch.cat([x[:, :taps.shape[1]] + seen, x[:, taps.shape[1]:]], 1)
+        x = x + seen
         angle = positions[:, None, :, None].float() * self.frequency.to(positions.device)
         cos, sin = angle.cos().to(torch.bfloat16), angle.sin().to(torch.bfloat16)
         for block in self.blocks: x = block(x, cos, sin, mask)
-        return self.norm(x[:, rows])
+        return self.norm(x[rows])
 
 
 class HeadLoss(torch.autograd.Function):

@@ -36,28 +36,29 @@ class Text:
 
 
 def blocks(ids, answer, K, count, mask_id, rng, decay):
-    """Anchors inside the answers, a block of K masks behind the text of each: ids, positions, mask, labels, weights, and where
-    in the text each mask stands."""
+    """Drafts of K ids behind `count` places of every answer. The row of the last known id, which is in the text, drafts the
+    first; K - 1 masks behind it draft one each. Gives ids, positions and the attention mask of text and masks together, where
+    in the text the id stands that each draft begins behind [B, count], and for every row the place of the id that it drafts
+    and a weight, 0 where there is none."""
     B, T = ids.shape
+    K -= 1
     L = T + count * K
     seen = torch.zeros(B, L, L, dtype=torch.bool)
     seen[:, :T, :T] = torch.ones(T, T).tril().bool()
-    positions = torch.arange(T).repeat(B, 1)
-    labels, weights, places = (torch.zeros(B, count, K, dtype=kind) for kind in (torch.long, torch.float, torch.long))
-    steps = torch.arange(K)
+    positions, steps = torch.arange(T).repeat(B, 1), torch.arange(K)
+    anchors = torch.zeros(B, count, dtype=torch.long)
     for i in range(B):
-        inside = np.flatnonzero(answer[i].numpy())
-        anchors = torch.from_numpy(np.sort(rng.choice(inside[:max(1, len(inside) - 2)], count, replace=len(inside) - 2 < count)))
-        at = anchors[:, None] + steps
-        places[i] = at
-        ok = (at < T) & answer[i][at.clamp(max=T - 1)]
-        ok = ok.cumprod(1).bool()
-        labels[i] = torch.where(ok, ids[i][at.clamp(max=T - 1)], torch.zeros_like(at))
-        weights[i] = ok * decay ** steps.float()
-        for j, anchor in enumerate(anchors.tolist()):
+        inside = np.flatnonzero(answer[i].numpy())[:-2] - 1
+        anchors[i] = torch.from_numpy(np.sort(rng.choice(inside, count, replace=len(inside) < count)))
+        for j, anchor in enumerate(anchors[i].tolist()):
             s = T + j * K
-            seen[i, s:s + K, :anchor] = True; seen[i, s:s + K, s:s + K] = True
+            seen[i, s:s + K, :anchor + 1] = True; seen[i, s:s + K, s:s + K] = True
+    at = anchors[:, :, None] + 1 + steps                       # of the masks; each drafts the id behind it
+    fits = (at + 1).clamp(max=T - 1)
+    known = ((at + 1 < T) & answer.gather(1, fits.view(B, -1)).view_as(fits)).cumprod(2)
+    first = torch.cat([answer[:, 1:].float(), torch.zeros(B, 1)], 1)
+    places = torch.cat([(torch.arange(T) + 1).clamp(max=T - 1).repeat(B, 1), fits.view(B, -1)], 1)
+    weights = torch.cat([first, (known * decay ** (1 + steps)).view(B, -1)], 1)
     fed = torch.cat([ids, torch.full((B, count * K), mask_id)], 1)
     mask = torch.zeros(B, 1, L, L).masked_fill(~seen[:, None], -1e9)
-    places = places.view(B, -1)
-    return fed, torch.cat([positions, places], 1), mask, labels.view(B, -1), weights.view(B, -1), places.clamp(max=T - 1)
+    return fed, torch.cat([positions, at.view(B, -1)], 1), mask, anchors, places, weights

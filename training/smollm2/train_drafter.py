@@ -2,9 +2,9 @@
 
     python train_drafter.py MODEL WORK --text text --minutes 60 [--layers 2] [--out drafter.pt]
 
-In every sequence blocks of masks begin at random places of the answers; a block sees the text before it, and itself in both
-directions, and is filled in one pass. It learns the target's whole distribution at each place, which the stored hidden rows
-give, and the row itself. Position i weighs DECAY ** i. In one of ten steps the taps are left out, so that the
+Every row drafts the id behind it: those of the answers, and blocks of masks behind random places of them. A block sees the
+text before it, and itself in both directions, and is filled in one pass. It learns the target's whole distribution at each
+place, which the stored hidden rows give, and the row itself. Position i of a draft weighs DECAY ** i. In one of ten steps the taps are left out, so that the
 drafter also serves without. Stops after its minutes and goes on from OUT where that exists; on a GPU, too.
 """
 import argparse, json, pathlib, sys, time
@@ -20,7 +20,7 @@ NEAR = 0.3   # weight of the squared distance from the target's own hidden row
 a = argparse.ArgumentParser()
 a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.Path); a.add_argument("--text", default="text"); a.add_argument("--out", default="drafter.pt")
 a.add_argument("--minutes", type=float, required=True); a.add_argument("--layers", type=int, default=2); a.add_argument("--from-layers", type=int, nargs="+"); a.add_argument("--from-published", type=pathlib.Path, help="a drafter.safetensors, where OUT does not exist"); a.add_argument("--rate", type=float, default=0.02, help="of Muon")
-a.add_argument("--batch", type=int, default=16); a.add_argument("--positions", type=int, default=288, help="masks of a sequence"); a.add_argument("--vocabulary", type=int, default=8192)
+a.add_argument("--batch", type=int, default=16); a.add_argument("--positions", type=int, default=216, help="masks of a sequence"); a.add_argument("--vocabulary", type=int, default=8192)
 a.add_argument("--held-out", type=int, default=100); a.add_argument("--seed", type=int, default=0)
 a = a.parse_args()
 
@@ -45,27 +45,35 @@ order = np.argsort([b - a for a, b, _, _ in text.spans[a.held_out:]]) + a.held_o
 
 
 def loss_of(chosen, K, count, blind):
-    """Also the LM head's inputs, and what they should have chosen."""
+    """Also the LM head's inputs of the weighed rows, which rows those are, what they should have chosen, and where drafts begin."""
     ids, answer, taps = text.batch(chosen)
-    teacher = taps[:, :, TAPS.index("output")]
-    fed, positions, mask, labels, weights, places = blocks(ids, answer, K, count, MASK, rng, DECAY)
-    teacher = teacher.gather(1, places[:, :, None].expand(-1, -1, teacher.shape[-1])).to(device)
+    fed, positions, mask, anchors, places, weights = blocks(ids, answer, K, count, MASK, rng, DECAY)
+    wide = lambda rows: rows[:, :, None].expand(-1, -1, taps.shape[-1])
+    rows = weights > 0
+    teacher = taps[:, :, TAPS.index("output")].gather(1, wide(places))[rows].to(device)
+    # a mask is told what chose the last known id
+    begun = anchors.repeat_interleave(K - 1, 1)
+    taps = torch.cat([taps, taps.gather(1, begun[:, :, None, None].expand(-1, -1, *taps.shape[2:]))], 1)
     if blind: taps = torch.zeros_like(taps)
     with torch.autocast(device, dtype=torch.bfloat16):
-        hidden = model.hidden(fed.to(device), positions.to(device), mask.to(device), taps.to(device), slice(ids.shape[1], None))
-    flat, teacher, weights = (v.reshape(-1, *v.shape[2:]).to(device) for v in (hidden, teacher, weights))
-    far = ((flat - teacher.float()).pow(2).mean(-1) * weights).sum() / weights.sum()
-    return HeadLoss.apply(flat, teacher, model.head, weights) + NEAR * far, flat, place[labels].view(-1).to(device), weights
+        hidden = model.hidden(fed.to(device), positions.to(device), mask.to(device), taps.to(device), rows.to(device))
+    labels, w = place[ids.gather(1, places)[rows]].to(device), weights[rows].to(device)
+    far = ((hidden - teacher.float()).pow(2).mean(-1) * w).sum() / w.sum()
+    return HeadLoss.apply(hidden, teacher, model.head, w) + NEAR * far, hidden, rows, labels, anchors
 
 
 @torch.no_grad()
 def held_out():
-    """Accuracy of the best id at every place of a block, and the mean length of the run of right ones, over unseen answers."""
+    """Accuracy of the best id at every place of a draft, and the mean length of the run of right ones, over unseen answers."""
     right, valid = [], []
     for at in range(0, a.held_out, 20):
-        _, flat, labels, weights = loss_of(np.arange(at, at + 20), 8, 24, False)
-        best = torch.cat([(h.bfloat16() @ model.head.t()).argmax(-1) for h in flat.split(512)])
-        right.append((best == labels).view(-1, 8)); valid.append((weights > 0).view(-1, 8))
+        _, hidden, rows, labels, anchors = loss_of(np.arange(at, at + 20), 8, 24, False)
+        best = torch.cat([(h.bfloat16() @ model.head.t()).argmax(-1) for h in hidden.split(512)])
+        hit = torch.zeros(rows.shape, dtype=torch.bool)
+        hit[rows] = (best == labels).cpu()
+        T = rows.shape[1] - anchors.shape[1] * 7
+        draft = lambda v: torch.cat([v[:, :T].gather(1, anchors)[:, :, None], v[:, T:].view(len(v), -1, 7)], 2).view(-1, 8)
+        right.append(draft(hit)); valid.append(draft(rows))
     right, valid = torch.cat(right), torch.cat(valid)
     whole = valid.all(1)
     return {"accuracy": [round(v, 3) for v in ((right & valid).sum(0) / valid.sum(0)).tolist()], "run": round((right & valid)[whole].cumprod(1).sum(1).float().mean().item(), 3)}
@@ -79,7 +87,7 @@ while True:
     if done >= 1: break
     K = int(rng.choice(LENGTHS, p=SHARES))
     at = int(rng.integers(0, len(order) - a.batch))
-    loss, *_ = loss_of(order[at:at + a.batch], K, a.positions // K, rng.random() < BLIND)
+    loss, *_ = loss_of(order[at:at + a.batch], K, a.positions // (K - 1), rng.random() < BLIND)
     optimiser.zero_grad(); loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step(min(1, (step + 1) / 60) * min(1, max(0.02, (1 - done) / 0.5))); step += 1

@@ -6,7 +6,7 @@ import {
   type Drafter,
   type DrafterSession,
 } from "@diffuspec/contracts";
-import { createOnlineScorer, MAX_ORDER, type NgramModel } from "@diffuspec/ngram-scorer";
+import { createOnlineScorer, type NgramModel } from "@diffuspec/ngram-scorer";
 import { createGreedyNext, type GreedyNext } from "./greedy-ngram.ts";
 
 export interface NgramDrafterOptions {
@@ -32,7 +32,7 @@ export function createNgramDrafter({ model, endIds, cut = 0 }: NgramDrafterOptio
 }
 
 function openSession(model: NgramModel, next: GreedyNext, endIds: readonly number[], cut: number): DrafterSession {
-  const scorer = createOnlineScorer(model);
+  const scorer = createOnlineScorer(model, { longest: SPAN });
   const scores = new Float64Array(32);
   let context: number[] | undefined;
   /** Committed and not counted yet: the tables are cold behind a pass of the target, and rounds without a draft need them not. */
@@ -99,5 +99,5 @@ function openSession(model: NgramModel, next: GreedyNext, endIds: readonly numbe
   };
 }
 
-/** Ids that a state may hold: the model's contexts, or the online layer's. */
-const SPAN = MAX_ORDER + 2;
+/** Ids of the longest context that the text at hand is counted for, more than any model's: long copies are surer than short ones. */
+const SPAN = 8;

@@ -164,9 +164,8 @@ describe("what the model reads", () => {
 
   test("no negative id", async () => {
     const session = await (await load("model")).open();
-    await expect(session.begin({ ids: Int32Array.of(1, -1, 3), sampler: greedy })).rejects.toMatchObject({
-      code: "ERR_CONTRACT",
-    });
+    await session.begin({ ids: Int32Array.of(1, -1, 3), sampler: greedy });
+    await expect(session.propose(request())).rejects.toMatchObject({ code: "ERR_CONTRACT" });
   });
 });
 

@@ -139,11 +139,11 @@ describe("a session over the real graph", () => {
   test("an id outside the vocabulary, and a disposed drafter, are told", async () => {
     const drafter = await load();
     const session = await drafter.open();
-    await expect(session.begin({ ids: Int32Array.of(3, 64, 3), sampler: greedy })).rejects.toMatchObject({
-      code: "ERR_CONTRACT",
-    });
+    await session.begin({ ids: Int32Array.of(3, 64, 3), sampler: greedy });
+    await expect(session.propose(request())).rejects.toMatchObject({ code: "ERR_CONTRACT" });
     await drafter.dispose?.();
-    await expect(session.begin({ ids: prompt(5), sampler: greedy })).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    await session.begin({ ids: prompt(5), sampler: greedy });
+    await expect(session.propose(request())).rejects.toMatchObject({ code: "ERR_CLOSED" });
   });
 });
 
@@ -159,6 +159,7 @@ describe.each([
   ["S = 3", { steps: 3 }],
   ["fp32", { precision: "fp32" }],
   ["taps", { drafter: tapped }],
+  ["shift", { drafter: { ...tapped, shift: true } }],
 ])("conformance: %s", (_, options) => {
   const target = { vocabularySize: 64, tapWidth: tapped.width };
   for (const { name, run } of drafterConformance(() => load(options), target)) test(name, run);
@@ -230,6 +231,7 @@ describe("bad input", () => {
     ["drafter.taps", { drafter: { ...manifest, taps: ["last"] } }],
     ["setps", { setps: 2 }],
     ["drafter", { drafter: null }],
+    ["drafter.shift", { drafter: { ...manifest, shift: 1 } }],
     ["drafter.maskId", { drafter: { ...manifest, maskId: 64 } }],
     ["drafter.contextLength", { drafter: { ...manifest, contextLength: 129 } }],
     ["drafter.top", { drafter: { ...manifest, top: undefined } }],

@@ -4,6 +4,7 @@ import { createDecoder, type Decoder } from "@diffuspec/onnx-decoder";
 import { createForward } from "./forward.ts";
 import { checkOptions, type DlmDrafterOptions, type DlmManifest } from "./options.ts";
 import { createSession } from "./session.ts";
+import { createShiftedForward } from "./shift.ts";
 import { createTapStore } from "./taps.ts";
 
 /**
@@ -30,6 +31,10 @@ export async function createDlmDrafter(options: DlmDrafterOptions): Promise<Draf
     await decoder.dispose();
     throw notADrafter(graph, fault);
   }
+  const forward = () => {
+    const plain = createForward(decoder);
+    return manifest.shift ? createShiftedForward(plain, decoder.tapsWidth) : plain;
+  };
   return {
     contractVersion: CONTRACT_VERSION,
     name,
@@ -37,7 +42,7 @@ export async function createDlmDrafter(options: DlmDrafterOptions): Promise<Draf
     ...(vocabulary && { vocabulary }),
     open: () =>
       createSession({
-        forward: createForward(decoder),
+        forward: forward(),
         search: typeof search === "function" ? search() : search,
         ...(taps.length > 0 && { taps: createTapStore(taps, manifest.width) }),
         ...settings,

@@ -11,7 +11,7 @@ export interface Forward {
   /**
    * One pass over `fresh` (committed ids, which are cached by it), then `block`, whose ids see everything and are not
    * cached. The table has a row for every index of `rows`, which count from the block's first id. `taps` has a row for
-   * every fresh id.
+   * every fresh id, and may go on over head and block.
    */
   draft(fresh: Int32Array, head: Int32Array, block: Int32Array, rows: Int32Array, taps?: Float32Array): Promise<TopM>;
   truncate(length: number): void;

@@ -22,6 +22,8 @@ export interface DlmManifest extends DecoderShape {
   readonly maxMasks: number;
   /** Hidden rows of the target that its graph reads beside the ids, in this order, each as wide as the drafter. */
   readonly taps?: readonly Tap[];
+  /** The row of an id drafts the id behind it; absent: a mask drafts the id in its own place. */
+  readonly shift?: boolean;
   /** File names by precision. */
   readonly graphs: Readonly<Record<string, string>>;
 }
@@ -121,6 +123,8 @@ function checkManifest(manifest: DlmManifest): DlmManifest {
   const taps: unknown = manifest.taps ?? [];
   if (!Array.isArray(taps) || !taps.every((tap) => tap === "output" || (Number.isInteger(tap) && tap >= 0)))
     throw refuse("drafter.taps is not usable", 'it lists layers of the target, or "output"');
+  if (manifest.shift !== undefined && typeof manifest.shift !== "boolean")
+    throw refuse(`drafter.shift is ${manifest.shift}`, "it is true or false");
   if (typeof manifest.graphs !== "object" || manifest.graphs === null)
     throw refuse("drafter.graphs is missing", "it names the graph of every precision");
   return manifest;

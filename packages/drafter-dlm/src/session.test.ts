@@ -29,8 +29,9 @@ describe("the cache", () => {
   test("a round feeds only what was committed since, and masks are never cached", async () => {
     const { session, forward } = openFake();
     await session.begin({ ids: text(20), sampler: greedy });
-    expect(forward.cache).toEqual([...text(20)]);
+    expect(forward.calls).toEqual([]);
     await session.propose(request());
+    expect(forward.cache).toEqual([...text(20)]);
     await session.observe(committed(5, 6, 7));
     await session.propose(request());
     expect(forward.calls.at(-1)).toMatchObject({ cached: 20, fresh: [5, 6, 7], block: new Array(8).fill(1) });
@@ -46,6 +47,7 @@ describe("the cache", () => {
   test.each([2, CHUNK, CHUNK + 1, 2 * CHUNK + 1, 200])("a prompt of %i is fed in even pieces of 2 to 64", async (n) => {
     const { session, forward } = openFake();
     await session.begin({ ids: text(n), sampler: greedy });
+    await session.propose(request());
     const sizes = forward.calls.map((call) => call.fresh.length);
     expect(sizes.reduce((a, b) => a + b)).toBe(n);
     expect(sizes.length).toBe(Math.ceil(n / CHUNK));
@@ -63,19 +65,21 @@ describe("the cache", () => {
     const next = Int32Array.of(...text(50).subarray(0, 30), 9, 9, 9, 9);
     next[30] = (text(50)[30]! % 30) + 3;
     await session.begin({ ids: next, sampler: greedy });
-    expect(forward.calls).toMatchObject([{ kind: "extend", cached: 30, fresh: [...next.subarray(30)] }]);
+    const { tree } = await session.propose(request());
+    expect(forward.calls).toMatchObject([{ kind: "draft", cached: 30, fresh: [...next.subarray(30)] }]);
     const again = openFake();
     await again.session.begin({ ids: next, sampler: greedy });
-    expect((await session.propose(request())).tree).toEqual((await again.session.propose(request())).tree);
+    expect(tree).toEqual((await again.session.propose(request())).tree);
   });
 
-  test("a text that is a beginning of the last one needs no pass", async () => {
+  test("a text that is a beginning of the last one is not read again", async () => {
     const { session, forward } = openFake();
     await session.begin({ ids: text(50), sampler: greedy });
+    await session.propose(request());
     forward.calls.length = 0;
     await session.begin({ ids: text(50).slice(0, 20), sampler: greedy });
-    expect(forward.calls).toEqual([]);
-    expect(forward.length).toBe(20);
+    await session.propose(request());
+    expect(forward.calls).toMatchObject([{ kind: "draft", cached: 20, fresh: [] }]);
   });
 });
 
@@ -215,10 +219,11 @@ describe("stopping", () => {
     expect(forward.calls.length).toBe(1);
   });
 
-  test("dispose stops begin after the chunk under way", async () => {
+  test("dispose stops the reading of a text after the chunk under way", async () => {
     const { session, forward } = openFake();
     forward.onPass = () => void session.dispose();
-    await expect(session.begin({ ids: text(200), sampler: greedy })).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    await session.begin({ ids: text(200), sampler: greedy });
+    await expect(session.propose(request())).rejects.toMatchObject({ code: "ERR_CLOSED" });
     expect(forward.calls.length).toBe(1);
     await expect(session.propose(request())).rejects.toMatchObject({ code: "ERR_CLOSED" });
     await session.dispose();

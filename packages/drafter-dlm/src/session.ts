@@ -33,9 +33,9 @@ export interface SessionParts {
 }
 
 /**
- * The cache holds a prefix of the committed ids. begin() keeps what it shares with the new text and fills up the rest in
- * chunks; what is committed later is fed with the next draft. begin() has no signal: the loop gives up an aborted session,
- * and dispose() stops it after the chunk under way.
+ * The cache holds a prefix of the committed ids. begin() keeps what it shares with the new text; the first draft fills up the
+ * rest in chunks, so that the target's first token does not wait for it and a text that is never drafted for is never
+ * read. What is committed later is fed with the next draft.
  *
  * A request's head is fed as if it were committed, only not cached: if the loop commits it, the draft behind it was the
  * draft that a fresh look would give.
@@ -142,8 +142,6 @@ export function createSession(parts: SessionParts): DrafterSession {
         known = Int32Array.from(start.ids);
         length = known.length;
         sampler = start.sampler;
-        // A text that leaves the model no room is never drafted for.
-        if (length < manifest.contextLength) await catchUp(1);
       }),
     propose: (request) => alone(() => propose(request)),
     observe(outcome) {
