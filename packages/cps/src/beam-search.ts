@@ -1,5 +1,6 @@
-import { chain, type PathSearch, type SearchRequest, type SearchResult } from "@diffuspec/contracts";
+import { chain, type Lattice, type PathSearch, type SearchRequest, type SearchResult } from "@diffuspec/contracts";
 import { drive } from "./drive.ts";
+import { ownTerm } from "./mixed-scores.ts";
 import { bad, checkNames, checkScoreOptions, type ScoreOptions } from "./options.ts";
 import { readRequest } from "./request.ts";
 import { createWorkspace, MAX_PATHS, type Workspace } from "./workspace.ts";
@@ -34,7 +35,8 @@ export const BEAM_PAPER = { ...BEAM_DEFAULTS, scoring: "paper" } as const satisf
  * full length at the end, and of equals the longer wins. Among equal live paths the lower candidate rank goes first, then
  * the better parent.
  *
- * The scorer is asked once a position, for all live paths. Where it answers synchronously, `search` returns a plain value.
+ * An asynchronous scorer is asked once a position, for all live paths. One that answers at once is asked only about candidates
+ * that may be kept: no term is above 0, so lambda * ln q bounds a path's score. `search` then returns a plain value.
  * A second search may start before an asynchronous one has ended.
  *
  * @throws ERR_OPTION; `search` throws or rejects with ERR_CONTRACT for a malformed request, a scorer that gives no number,
@@ -67,6 +69,24 @@ export function beamSteps<State>(
   const floor = Math.log(cut);
   const worth = (score: number, length: number) => (scoring === "paper" ? score : score / length);
   let idle: Workspace<State> | undefined;
+  /** True where the scorer last answered at once: then what costs is what it looks up, and else each call. */
+  let sparing = false;
+
+  /** The position's cells in order, without those that could not be kept. */
+  function* askWhatMatters(work: Workspace<State>, lattice: Lattice, position: number, least: number) {
+    const first = lattice.offsets[position];
+    const width = lattice.offsets[position + 1] - first;
+    const { mixed, live, states } = work;
+    mixed.reserve(live.length * width);
+    for (let cell = 0; cell < live.length * width; cell++) {
+      const candidate = first + (cell % width);
+      const own = ownTerm(lattice, candidate, lambda);
+      if (!work.mayMatter(cell, own, least)) continue;
+      const late = mixed.one(scorer, states[(cell / width) | 0], lattice.tokens[candidate], own, lambda, cell);
+      if (late) yield late;
+      work.offer(cell);
+    }
+  }
 
   return function* steps(request, trace) {
     const { lattice, depth, root } = readRequest(request);
@@ -82,10 +102,17 @@ export function beamSteps<State>(
         const first = lattice.offsets[position];
         const width = lattice.offsets[position + 1] - first;
         const last = position === depth - 1;
-        yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
-        if (trace) seen.push(remember(work, width));
-        const ended = work.select(width, beam, last ? undefined : (c) => eos.has(lattice.tokens[first + c]));
         const enough = position === 0 ? Number.NEGATIVE_INFINITY : floor;
+        work.open(width, beam, (c) => !last && eos.has(lattice.tokens[first + c]));
+        if (sparing && !trace) {
+          yield* askWhatMatters(work, lattice, position, enough);
+        } else {
+          yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
+          if (trace) seen.push(remember(work, width));
+          for (let cell = 0; cell < work.live.length * width; cell++) work.offer(cell);
+        }
+        sparing = lambda < 1 && !work.mixed.asynchronous;
+        const ended = work.bestEnding;
         if (ended !== -1 && work.mixed.values[ended] >= enough) {
           const node = work.addNode(ended, lattice.tokens[first + (ended % width)]);
           if (
@@ -96,7 +123,7 @@ export function beamSteps<State>(
         }
         work.advance(lambda < 1 && !last ? scorer : undefined, (c) => lattice.tokens[first + c]);
         if (work.live.length === 0) {
-          if (finished !== -1) best = finished;
+          if (finished !== -1 && !work.dropped) best = finished;
           break;
         }
         if (!(work.total[work.live[0]] >= enough)) break;

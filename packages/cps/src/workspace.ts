@@ -19,6 +19,10 @@ export function createWorkspace<State>() {
   let states: State[] = [];
   let nextStates: State[] = [];
   let width = 1;
+  let room = 1;
+  let isEnding: (candidate: number) => boolean = () => false;
+  let bestEnding = -1;
+  let dropped = false;
   const better = (a: number, b: number) => {
     if (mixed.values[a] !== mixed.values[b]) return mixed.values[a] > mixed.values[b];
     const rank = (a % width) - (b % width);
@@ -42,25 +46,48 @@ export function createWorkspace<State>() {
       live = [-1];
       states = [state];
     },
-    /** Keeps the best `beam` cells that are not `ending`; returns the best ending one, or -1. */
-    select(positionWidth: number, beam: number, ending?: (candidate: number) => boolean): number {
+    /** Begins a position: of the cells offered, the best `beam` that are not `ending` are kept. */
+    open(positionWidth: number, beam: number, ending: (candidate: number) => boolean) {
       width = positionWidth;
+      room = beam;
+      isEnding = ending;
+      bestEnding = -1;
+      dropped = false;
       kept.clear();
-      let bestEnding = -1;
-      for (let cell = 0; cell < live.length * width; cell++) {
-        const from = live[(cell / width) | 0];
-        if (from !== -1) mixed.values[cell] += total[from];
-        if (ending?.(cell % width)) {
-          if (bestEnding === -1 || better(cell, bestEnding)) bestEnding = cell;
-        } else if (kept.size < beam) {
-          if (kept.size === MAX_PATHS) throw violated(`the unbounded beam holds more than ${MAX_PATHS} paths`);
-          kept.push(cell);
-        } else if (better(cell, kept.peek())) {
-          kept.pop();
-          kept.push(cell);
-        }
+    },
+    /**
+     * False where a path is neither kept nor ended whatever the scorer says: with a term of at most `term` it stays below
+     * `least`, or falls behind the paths kept so far.
+     */
+    mayMatter(cell: number, term: number, least: number): boolean {
+      const from = live[(cell / width) | 0];
+      const most = from === -1 ? term : term + total[from];
+      const ending = isEnding(cell % width);
+      if (most < least) dropped ||= !ending;
+      else return ending || kept.size < room || most >= mixed.values[kept.peek()];
+      return false;
+    },
+    /** Takes a cell whose term is in `mixed.values`. */
+    offer(cell: number) {
+      const from = live[(cell / width) | 0];
+      if (from !== -1) mixed.values[cell] += total[from];
+      if (isEnding(cell % width)) {
+        if (bestEnding === -1 || better(cell, bestEnding)) bestEnding = cell;
+      } else if (kept.size < room) {
+        if (kept.size === MAX_PATHS) throw violated(`the unbounded beam holds more than ${MAX_PATHS} paths`);
+        kept.push(cell);
+      } else if (better(cell, kept.peek())) {
+        kept.pop();
+        kept.push(cell);
       }
+    },
+    /** The best ending cell of the position, or -1. */
+    get bestEnding() {
       return bestEnding;
+    },
+    /** True where a cell that does not end was below `least`. */
+    get dropped() {
+      return dropped;
     },
     /** Makes a cell of the position at hand a path of its own. */
     addNode(cell: number, id: number): number {
