@@ -1,6 +1,5 @@
 import { chain, type Lattice, type PathSearch, type SearchRequest, type SearchResult } from "@diffuspec/contracts";
 import { drive } from "./drive.ts";
-import { ownTerm } from "./mixed-scores.ts";
 import { bad, checkNames, checkScoreOptions, type ScoreOptions } from "./options.ts";
 import { readRequest } from "./request.ts";
 import { createWorkspace, MAX_PATHS, type Workspace } from "./workspace.ts";
@@ -72,20 +71,25 @@ export function beamSteps<State>(
   /** True where the scorer last answered at once: then what costs is what it looks up, and else each call. */
   let sparing = false;
 
-  /** The position's cells in order, without those that could not be kept. */
-  function* askWhatMatters(work: Workspace<State>, lattice: Lattice, position: number, least: number) {
-    const first = lattice.offsets[position];
-    const width = lattice.offsets[position + 1] - first;
-    const { mixed, live, states } = work;
+  /** Offers the position's cells in order, without those that could not be kept. Gives up, with the promise, where one is made. */
+  function offerWhatMatters(work: Workspace<State>, { logProbs }: Lattice, least: number): Promise<void> | undefined {
+    const { mixed, live, states, first, width, tokens } = work;
     mixed.reserve(live.length * width);
-    for (let cell = 0; cell < live.length * width; cell++) {
-      const candidate = first + (cell % width);
-      const own = ownTerm(lattice, candidate, lambda);
-      if (!work.mayMatter(cell, own, least)) continue;
-      const late = mixed.one(scorer, states[(cell / width) | 0], lattice.tokens[candidate], own, lambda, cell);
-      if (late) yield late;
-      work.offer(cell);
-    }
+    for (let row = 0; row < live.length; row++)
+      for (let c = 0; c < width; c++) {
+        const cell = row * width + c;
+        const own = lambda > 0 ? lambda * logProbs[first + c] : 0;
+        if (!work.mayMatter(cell, own, least)) continue;
+        const late = mixed.one(scorer, states[row], tokens[first + c], own, lambda, cell);
+        if (late) return late;
+        work.offer(cell);
+      }
+    return undefined;
+  }
+
+  function* offerAll(work: Workspace<State>, lattice: Lattice, position: number) {
+    yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
+    for (let cell = 0; cell < work.live.length * work.width; cell++) work.offer(cell);
   }
 
   return function* steps(request, trace) {
@@ -99,29 +103,28 @@ export function beamSteps<State>(
       let best = -1;
       let finished = -1;
       for (let position = 0; position < depth; position++) {
-        const first = lattice.offsets[position];
-        const width = lattice.offsets[position + 1] - first;
         const last = position === depth - 1;
         const enough = position === 0 ? Number.NEGATIVE_INFINITY : floor;
-        work.open(width, beam, (c) => !last && eos.has(lattice.tokens[first + c]));
-        if (sparing && !trace) {
-          yield* askWhatMatters(work, lattice, position, enough);
-        } else {
-          yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
-          if (trace) seen.push(remember(work, width));
-          for (let cell = 0; cell < work.live.length * width; cell++) work.offer(cell);
+        work.open(lattice, position, beam, last ? NONE : eos);
+        const sure = sparing && !trace;
+        const late = sure ? offerWhatMatters(work, lattice, enough) : undefined;
+        if (late) {
+          yield late;
+          work.open(lattice, position, beam, last ? NONE : eos);
         }
+        if (late || !sure) yield* offerAll(work, lattice, position);
+        if (trace) seen.push(remember(work));
         sparing = lambda < 1 && !work.mixed.asynchronous;
         const ended = work.bestEnding;
         if (ended !== -1 && work.mixed.values[ended] >= enough) {
-          const node = work.addNode(ended, lattice.tokens[first + (ended % width)]);
+          const node = work.addNode(ended);
           if (
             finished === -1 ||
             worth(work.total[node], position + 1) >= worth(work.total[finished], work.length(finished))
           )
             finished = node;
         }
-        work.advance(lambda < 1 && !last ? scorer : undefined, (c) => lattice.tokens[first + c]);
+        work.advance(lambda < 1 && !last ? scorer : undefined);
         if (work.live.length === 0) {
           if (finished !== -1 && !work.dropped) best = finished;
           break;
@@ -145,6 +148,9 @@ export function beamSteps<State>(
   };
 }
 
+/** The last position ends every path anyway. */
+const NONE: ReadonlySet<number> = new Set();
+
 /** One position as the beam saw it: its live paths, their states, and [live, width] terms of Eq. 8. */
 interface Seen<State> {
   readonly live: readonly number[];
@@ -153,7 +159,7 @@ interface Seen<State> {
   readonly width: number;
 }
 
-const remember = <State>({ live, states, mixed }: Workspace<State>, width: number): Seen<State> => ({
+const remember = <State>({ live, states, mixed, width }: Workspace<State>): Seen<State> => ({
   live: live.slice(),
   states: states.slice(),
   values: mixed.values.slice(0, live.length * width),

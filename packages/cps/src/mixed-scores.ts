@@ -19,8 +19,8 @@ export interface MixedScores {
   /** Room for so many values; what was there is lost. */
   reserve(cells: number): void;
   /**
-   * values[cell] = own + (1 - lambda) * ln p(token | state), own being lambda * ln q. Undefined, or a promise where the scorer
-   * answers with one.
+   * values[cell] = own + (1 - lambda) * ln p(token | state), own being lambda * ln q. Where the scorer answers with a promise
+   * that is returned, and nothing is written.
    */
   one<State>(
     scorer: CausalScorer<State>,
@@ -29,7 +29,7 @@ export interface MixedScores {
     own: number,
     lambda: number,
     cell: number,
-  ): PromiseLike<void> | undefined;
+  ): Promise<void> | undefined;
 }
 
 /** A log-probability of a model in half precision may stand above 0 by this much. */
@@ -75,7 +75,7 @@ export function createMixedScores(): MixedScores {
       for (let cell = 0; cell < cells; cell++) {
         // A weight of 0 drops its term: 0 * -Infinity would be NaN.
         const term = lambda < 1 ? causal(scorer as CausalScorer, values[cell], lambda) : 0;
-        values[cell] = term + ownTerm(lattice, first + (cell % count), lambda);
+        values[cell] = lambda > 0 ? term + lambda * lattice.logProbs[first + (cell % count)] : term;
       }
     },
     reserve,
@@ -84,17 +84,10 @@ export function createMixedScores(): MixedScores {
       id[0] = token;
       answer[0] = Number.NaN;
       const late = scorer.score(asked as (typeof state)[], id, answer);
-      const take = () => {
-        values[cell] = causal(scorer as CausalScorer, answer[0], lambda) + own;
-      };
       asynchronous = isThenable(late);
-      if (asynchronous) return (late as Promise<void>).then(take);
-      take();
+      if (asynchronous) return late as Promise<void>;
+      values[cell] = causal(scorer as CausalScorer, answer[0], lambda) + own;
       return undefined;
     },
   };
 }
-
-/** lambda * ln q: the most that the term of a candidate can be. */
-export const ownTerm = ({ logProbs }: Lattice, candidate: number, lambda: number): number =>
-  lambda > 0 ? lambda * logProbs[candidate] : 0;

@@ -1,7 +1,7 @@
 import { optionError } from "./errors.ts";
 import { type NgramModel, requireId } from "./model.ts";
 import { createRecentCounts, ROOT } from "./recent-counts.ts";
-import { createNgramScorer, type NgramState, type SyncCausalScorer } from "./scorer.ts";
+import { createNgramScorer, type NgramState, type SyncCausalScorer, shifted } from "./scorer.ts";
 
 export interface OnlineOptions {
   /** Shortest and longest context, in ids, that recent text is counted for; 1..16. */
@@ -84,7 +84,7 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
     name: `${base.name}+recent`,
     bytes: recent.bytes,
     begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
-    advance: (state, token) => [...state.slice(state.length < span ? 0 : 1), token],
+    advance: (state, token) => shifted(state, token, span),
     score(states, candidates, out) {
       base.score(states, candidates, out);
       const width = candidates.length;

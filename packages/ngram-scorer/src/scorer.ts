@@ -78,7 +78,7 @@ export function createNgramScorer(model: NgramModel, name = `${model.order}-gram
   return {
     name,
     begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
-    advance: (state, token) => (span === 0 ? [] : [...state.slice(state.length < span ? 0 : 1), token]),
+    advance: (state, token) => shifted(state, token, span),
     score: bothForms(
       (state, token) => {
         requireId(model, token);
@@ -112,6 +112,15 @@ export function createUniformScorer(vocabularySize: number): SyncCausalScorer<nu
       out.fill(logProb, 0, states.length * candidates.length);
     },
   };
+}
+
+/** A state and one more id, of which the last `span` are kept. */
+export function shifted(state: NgramState, token: number, span: number): NgramState {
+  const next: number[] = [];
+  if (span === 0) return next;
+  for (let i = state.length < span ? 0 : 1; i < state.length; i++) next.push(state[i]!);
+  next.push(token);
+  return next;
 }
 
 /** The two forms of score() as one function. */
