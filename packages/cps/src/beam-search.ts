@@ -78,18 +78,13 @@ export function beamSteps<State>(
     for (let row = 0; row < live.length; row++)
       for (let c = 0; c < width; c++) {
         const cell = row * width + c;
-        const own = lambda > 0 ? lambda * logProbs[first + c] : 0;
+        const own = lambda > 0 ? lambda * logProbs[first + c] : -0; // the zero that leaves a sum of -0 as it is
         if (!work.mayMatter(cell, own, least)) continue;
         const late = mixed.one(scorer, states[row], tokens[first + c], own, lambda, cell);
         if (late) return late;
         work.offer(cell);
       }
     return undefined;
-  }
-
-  function* offerAll(work: Workspace<State>, lattice: Lattice, position: number) {
-    yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
-    for (let cell = 0; cell < work.live.length * work.width; cell++) work.offer(cell);
   }
 
   return function* steps(request, trace) {
@@ -112,8 +107,11 @@ export function beamSteps<State>(
           yield late;
           work.open(lattice, position, beam, last ? NONE : eos);
         }
-        if (late || !sure) yield* offerAll(work, lattice, position);
-        if (trace) seen.push(remember(work));
+        if (late || !sure) {
+          yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
+          if (trace) seen.push(remember(work));
+          for (let cell = 0; cell < work.live.length * work.width; cell++) work.offer(cell);
+        }
         sparing = lambda < 1 && !work.mixed.asynchronous;
         const ended = work.bestEnding;
         if (ended !== -1 && work.mixed.values[ended] >= enough) {

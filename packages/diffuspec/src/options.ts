@@ -3,8 +3,8 @@ import { defined, optionError, refuseUnknown, requireInteger, requireNumber, req
 
 /**
  * What may draft. "dlm": the diffusion drafter, its lattice searched with the n-gram (DiffuSpec); "hybrid": the same, but
- * where the n-gram is sure of its own continuation the diffusion model is not asked; "dlm-argmax": the best token of every
- * position; "ngram": the n-gram alone; "none": plain decoding.
+ * where the n-gram is sure of its own continuation, and wherever one samples, the diffusion model is not asked; "dlm-argmax": the
+ * best token of every position; "ngram": the n-gram alone; "none": plain decoding.
  */
 export const DRAFTER_NAMES = ["hybrid", "dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"] as const;
 export type DrafterName = (typeof DRAFTER_NAMES)[number];
@@ -41,7 +41,7 @@ export type SearchOption =
 
 /**
  * The n-gram as a drafter: it ends a draft before the chance of all of it falls below `cut`. "hybrid" takes its draft where it
- * expects `least` accepted tokens or more.
+ * expects `least` accepted tokens or more, and always where the temperature is above 0.
  */
 export interface NgramOption {
   readonly cut?: number;
