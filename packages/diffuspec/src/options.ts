@@ -17,11 +17,12 @@ export const PRECISION_NAMES = ["int8", "fp32", "int4"] as const;
 export type PrecisionName = (typeof PRECISION_NAMES)[number];
 
 /**
- * Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, or you.
+ * Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, the
+ * drafter (where it ended its last draft), or you.
  * "auto" decides by generation: "adl" where the temperature is 0, else "cost-aware".
  */
 export type LengthControllerOption = (typeof CONTROLLER_NAMES)[number] | { readonly fixed: number };
-const CONTROLLER_NAMES = ["auto", "adl", "adl-paper", "cost-aware"] as const;
+const CONTROLLER_NAMES = ["auto", "adl", "adl-paper", "cost-aware", "confidence"] as const;
 
 /**
  * How a lattice becomes a draft: Eq. 8's beam search, or the best-first tree. lambda weighs the drafter against the n-gram,
@@ -178,7 +179,11 @@ function checkRegistry(registry: unknown): void {
 export function checkLengthController(value: LengthControllerOption): void {
   if (typeof value !== "object" || value === null) {
     if (!CONTROLLER_NAMES.includes(value))
-      throw optionError("lengthController", value, 'one of "auto", "adl", "adl-paper", "cost-aware", { fixed: k }');
+      throw optionError(
+        "lengthController",
+        value,
+        'one of "auto", "adl", "adl-paper", "cost-aware", "confidence", { fixed: k }',
+      );
     return;
   }
   refuseUnknown("lengthController", value, ["fixed"]);
