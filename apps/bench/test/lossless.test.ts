@@ -78,6 +78,7 @@ describe("every setting of the diffusion drafter", () => {
     { steps: 4, lengthController: { fixed: 12 } },
     { lengthController: "adl-paper" },
     { lengthController: "cost-aware" },
+    { lengthController: "confidence" },
     { lengthController: { fixed: 0 } },
     { lengthController: { fixed: 1 } },
     { lengthController: { fixed: 31 } },

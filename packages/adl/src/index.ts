@@ -1,6 +1,6 @@
 /**
- * How many tokens to draft next: DiffuSpec's adaptive rule (Eq. 9 to 11), a fixed length, and a controller that maximises
- * committed tokens per millisecond and may stop drafting.
+ * How many tokens to draft next: DiffuSpec's adaptive rule (Eq. 9 to 11), a fixed length, one that
+ * follows the drafter's confidence, and one that maximises committed tokens per millisecond and may stop drafting.
  *
  * @module
  * @example
@@ -10,6 +10,7 @@
  * controller.next({ limit: 100 }); // 30
  */
 export { ADL_PAPER, ADL_TINY_JS, type AdlOptions, createAdl } from "./adl.ts";
+export { CONFIDENCE_DEFAULTS, type ConfidenceOptions, createConfidence } from "./confidence.ts";
 export { COST_AWARE_DEFAULTS, type CostAwareOptions, createCostAware } from "./cost-aware.ts";
 export { createFixedLength } from "./fixed-length.ts";
 export {

@@ -4,9 +4,12 @@ import {
   ADL_PAPER,
   ADL_TINY_JS,
   type AdlOptions,
+  CONFIDENCE_DEFAULTS,
   COST_AWARE_DEFAULTS,
+  type ConfidenceOptions,
   type CostAwareOptions,
   createAdl,
+  createConfidence,
   createCostAware,
   createFixedLength,
   createLengthTable,
@@ -21,6 +24,8 @@ import {
 it("the public types", () => {
   expectTypeOf(createAdl).toEqualTypeOf<(options?: AdlOptions) => LengthController>();
   expectTypeOf(createCostAware).toEqualTypeOf<(options?: CostAwareOptions) => LengthController>();
+  expectTypeOf(createConfidence).toEqualTypeOf<(options?: ConfidenceOptions) => LengthController>();
+  expectTypeOf(CONFIDENCE_DEFAULTS).toExtend<Required<ConfidenceOptions>>();
   expectTypeOf(createFixedLength).toEqualTypeOf<(k: number) => LengthController>();
   expectTypeOf(ADL_PAPER).toExtend<Required<AdlOptions>>();
   expectTypeOf(ADL_TINY_JS).toExtend<Required<AdlOptions>>();

@@ -10,6 +10,8 @@ export interface World {
   verifyMs(k: number, round: number): number;
   /** What a draft costs more for reading what was written since the last one, `idle` rounds ago; default 0. */
   resumeMs?(idle: number): number;
+  /** Tokens after which the drafter ends a draft by itself; default never. */
+  sure?(round: number): number;
 }
 
 export interface SimulatedRound {
@@ -33,7 +35,7 @@ export interface SimulationOptions {
  */
 export function simulate(
   controller: LengthController,
-  { accept, draftMs, verifyMs, resumeMs = () => 0 }: World,
+  { accept, draftMs, verifyMs, resumeMs = () => 0, sure = () => Number.POSITIVE_INFINITY }: World,
   { tokens: wanted, perPrompt = wanted, seed, noisy = true }: SimulationOptions,
 ): SimulatedRound[] {
   const random = seededRandom(seed);
@@ -49,14 +51,15 @@ export function simulate(
     const round = rounds.length;
     const limit = left - 1;
     const length = limit > 0 ? Math.min(controller.next({ limit }), limit) : 0;
+    const drafted = Math.min(length, sure(round));
     let accepted = 0;
-    while (accepted < length && random() < accept(accepted + 1, round)) accepted++;
+    while (accepted < drafted && random() < accept(accepted + 1, round)) accepted++;
     const drafting = length > 0 ? draftMs(length, round) + resumeMs(idle) : 0;
     idle = length > 0 ? 0 : idle + 1;
-    const verifying = verifyMs(length, round);
+    const verifying = verifyMs(drafted, round);
     controller.observe({
       length,
-      drafted: length,
+      drafted,
       generatedLength: length,
       accepted,
       rows: length + 1,

@@ -220,10 +220,13 @@ describe("the scorer", () => {
     ],
     [[3, -0.1]],
   ]);
-  it("is asked once a position", () => {
+  it("is asked once a position where it is asynchronous", async () => {
     const scorer = hashScorer(7);
-    plain(createBeamSearch({ scorer }).search({ lattice, context, nodes: 9 }));
-    expect(scorer.calls).toBe(3);
+    const search = createBeamSearch({ scorer: later(scorer) });
+    for (const calls of [3, 6]) {
+      await search.search({ lattice, context, nodes: 9 });
+      expect(scorer.calls).toBe(calls);
+    }
   });
   it("may be asynchronous, with searches overlapping", async () => {
     await fc.assert(

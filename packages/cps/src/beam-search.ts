@@ -1,4 +1,4 @@
-import { chain, type PathSearch, type SearchRequest, type SearchResult } from "@diffuspec/contracts";
+import { chain, type Lattice, type PathSearch, type SearchRequest, type SearchResult } from "@diffuspec/contracts";
 import { drive } from "./drive.ts";
 import { bad, checkNames, checkScoreOptions, type ScoreOptions } from "./options.ts";
 import { readRequest } from "./request.ts";
@@ -34,7 +34,8 @@ export const BEAM_PAPER = { ...BEAM_DEFAULTS, scoring: "paper" } as const satisf
  * full length at the end, and of equals the longer wins. Among equal live paths the lower candidate rank goes first, then
  * the better parent.
  *
- * The scorer is asked once a position, for all live paths. Where it answers synchronously, `search` returns a plain value.
+ * An asynchronous scorer is asked once a position, for all live paths. One that answers at once is asked only about candidates
+ * that may be kept: no term is above 0, so lambda * ln q bounds a path's score. `search` then returns a plain value.
  * A second search may start before an asynchronous one has ended.
  *
  * @throws ERR_OPTION; `search` throws or rejects with ERR_CONTRACT for a malformed request, a scorer that gives no number,
@@ -67,6 +68,24 @@ export function beamSteps<State>(
   const floor = Math.log(cut);
   const worth = (score: number, length: number) => (scoring === "paper" ? score : score / length);
   let idle: Workspace<State> | undefined;
+  /** True where the scorer last answered at once: then what costs is what it looks up, and else each call. */
+  let sparing = false;
+
+  /** Offers the position's cells in order, without those that could not be kept. Gives up, with the promise, where one is made. */
+  function offerWhatMatters(work: Workspace<State>, { logProbs }: Lattice, least: number): Promise<void> | undefined {
+    const { mixed, live, states, first, width, tokens } = work;
+    mixed.reserve(live.length * width);
+    for (let row = 0; row < live.length; row++)
+      for (let c = 0; c < width; c++) {
+        const cell = row * width + c;
+        const own = lambda > 0 ? lambda * logProbs[first + c] : -0; // the zero that leaves a sum of -0 as it is
+        if (!work.mayMatter(cell, own, least)) continue;
+        const late = mixed.one(scorer, states[row], tokens[first + c], own, lambda, cell);
+        if (late) return late;
+        work.offer(cell);
+      }
+    return undefined;
+  }
 
   return function* steps(request, trace) {
     const { lattice, depth, root } = readRequest(request);
@@ -79,24 +98,33 @@ export function beamSteps<State>(
       let best = -1;
       let finished = -1;
       for (let position = 0; position < depth; position++) {
-        const first = lattice.offsets[position];
-        const width = lattice.offsets[position + 1] - first;
         const last = position === depth - 1;
-        yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
-        if (trace) seen.push(remember(work, width));
-        const ended = work.select(width, beam, last ? undefined : (c) => eos.has(lattice.tokens[first + c]));
         const enough = position === 0 ? Number.NEGATIVE_INFINITY : floor;
+        work.open(lattice, position, beam, last ? NONE : eos);
+        const sure = sparing && !trace;
+        const late = sure ? offerWhatMatters(work, lattice, enough) : undefined;
+        if (late) {
+          yield late;
+          work.open(lattice, position, beam, last ? NONE : eos);
+        }
+        if (late || !sure) {
+          yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
+          if (trace) seen.push(remember(work));
+          for (let cell = 0; cell < work.live.length * work.width; cell++) work.offer(cell);
+        }
+        sparing = lambda < 1 && !work.mixed.asynchronous;
+        const ended = work.bestEnding;
         if (ended !== -1 && work.mixed.values[ended] >= enough) {
-          const node = work.addNode(ended, lattice.tokens[first + (ended % width)]);
+          const node = work.addNode(ended);
           if (
             finished === -1 ||
             worth(work.total[node], position + 1) >= worth(work.total[finished], work.length(finished))
           )
             finished = node;
         }
-        work.advance(lambda < 1 && !last ? scorer : undefined, (c) => lattice.tokens[first + c]);
+        work.advance(lambda < 1 && !last ? scorer : undefined);
         if (work.live.length === 0) {
-          if (finished !== -1) best = finished;
+          if (finished !== -1 && !work.dropped) best = finished;
           break;
         }
         if (!(work.total[work.live[0]] >= enough)) break;
@@ -118,6 +146,9 @@ export function beamSteps<State>(
   };
 }
 
+/** The last position ends every path anyway. */
+const NONE: ReadonlySet<number> = new Set();
+
 /** One position as the beam saw it: its live paths, their states, and [live, width] terms of Eq. 8. */
 interface Seen<State> {
   readonly live: readonly number[];
@@ -126,7 +157,7 @@ interface Seen<State> {
   readonly width: number;
 }
 
-const remember = <State>({ live, states, mixed }: Workspace<State>, width: number): Seen<State> => ({
+const remember = <State>({ live, states, mixed, width }: Workspace<State>): Seen<State> => ({
   live: live.slice(),
   states: states.slice(),
   values: mixed.values.slice(0, live.length * width),

@@ -40,6 +40,7 @@ describe("which controller a generation gets", () => {
     ["adl", 0.7, "adl"],
     ["adl-paper", 0.7, "adl"],
     ["cost-aware", 0, "cost-aware"],
+    ["confidence", 0.7, "confidence"],
     [{ fixed: 3 }, 0.7, "fixed"],
   ])("%o at temperature %d: %s", async (option, temperature, name) => {
     const seat = createControllers().open("hybrid", option);

@@ -1,4 +1,11 @@
-import { ADL_PAPER, ADL_TINY_JS, createAdl, createCostAware, createFixedLength } from "@diffuspec/adl";
+import {
+  ADL_PAPER,
+  ADL_TINY_JS,
+  createAdl,
+  createConfidence,
+  createCostAware,
+  createFixedLength,
+} from "@diffuspec/adl";
 import type { LengthController } from "@diffuspec/contracts";
 import { type Generation, SAMPLER_DEFAULTS, type SamplerOptions } from "@diffuspec/spec-loop";
 import type { DrafterName, LengthControllerOption } from "./options.ts";
@@ -70,5 +77,6 @@ function kindOf(sampler: Partial<SamplerOptions>): string {
 
 function createController(option: LengthControllerOption): LengthController {
   if (typeof option === "object") return createFixedLength(option.fixed);
+  if (option === "confidence") return createConfidence();
   return createAdl(option === "adl-paper" ? ADL_PAPER : ADL_TINY_JS);
 }

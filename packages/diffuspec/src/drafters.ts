@@ -1,4 +1,11 @@
-import { type CausalScorer, DiffuSpecError, type Drafter, type PathSearch, type Tokenizer } from "@diffuspec/contracts";
+import {
+  type CausalScorer,
+  DiffuSpecError,
+  type Drafter,
+  type DraftStart,
+  type PathSearch,
+  type Tokenizer,
+} from "@diffuspec/contracts";
 import { BEAM_DEFAULTS, createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffuspec/cps";
 import { createDlmDrafter, type DlmManifest } from "@diffuspec/drafter-dlm";
 import { createCascade } from "@diffuspec/drafters/cascade";
@@ -105,7 +112,8 @@ export function createDrafters(parts: {
         if (!pair.manifest.ngram) return get("dlm");
         const { least = NGRAM_DEFAULTS.least } = settings.ngram;
         const [first, otherwise] = [(await get("ngram"))!, (await get("dlm"))!];
-        return { ...createCascade({ first, otherwise, least, name }), dispose: async () => {} };
+        const alone = ({ sampler }: DraftStart) => sampler.temperature > 0;
+        return { ...createCascade({ first, otherwise, least, alone, name }), dispose: async () => {} };
       }
       case "none":
         return undefined;

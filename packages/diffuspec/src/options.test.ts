@@ -11,7 +11,7 @@ describe("load options", () => {
     [{ modle: "x" }, "modle"],
     [{ model: "" }, "model"],
     [{ drafter: "dlm2" }, '"hybrid", "dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"'],
-    [{ lengthController: "best" }, '"auto", "adl", "adl-paper", "cost-aware", { fixed: k }'],
+    [{ lengthController: "best" }, '"auto", "adl", "adl-paper", "cost-aware", "confidence", { fixed: k }'],
     [{ lengthController: { fixed: 1.5 } }, "lengthController.fixed"],
     [{ lengthController: { fixd: 1 } }, "fixd"],
     [{ lengthController: null }, "lengthController"],

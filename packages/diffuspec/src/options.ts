@@ -3,8 +3,8 @@ import { defined, optionError, refuseUnknown, requireInteger, requireNumber, req
 
 /**
  * What may draft. "dlm": the diffusion drafter, its lattice searched with the n-gram (DiffuSpec); "hybrid": the same, but
- * where the n-gram is sure of its own continuation the diffusion model is not asked; "dlm-argmax": the best token of every
- * position; "ngram": the n-gram alone; "none": plain decoding.
+ * where the n-gram is sure of its own continuation, and wherever one samples, the diffusion model is not asked; "dlm-argmax": the
+ * best token of every position; "ngram": the n-gram alone; "none": plain decoding.
  */
 export const DRAFTER_NAMES = ["hybrid", "dlm", "dlm-argmax", "prompt-lookup", "recycling", "ngram", "none"] as const;
 export type DrafterName = (typeof DRAFTER_NAMES)[number];
@@ -17,11 +17,12 @@ export const PRECISION_NAMES = ["int8", "fp32", "int4"] as const;
 export type PrecisionName = (typeof PRECISION_NAMES)[number];
 
 /**
- * Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, or you.
+ * Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, the
+ * drafter (where it ended its last draft), or you.
  * "auto" decides by generation: "adl" where the temperature is 0, else "cost-aware".
  */
 export type LengthControllerOption = (typeof CONTROLLER_NAMES)[number] | { readonly fixed: number };
-const CONTROLLER_NAMES = ["auto", "adl", "adl-paper", "cost-aware"] as const;
+const CONTROLLER_NAMES = ["auto", "adl", "adl-paper", "cost-aware", "confidence"] as const;
 
 /**
  * How a lattice becomes a draft: Eq. 8's beam search, or the best-first tree. lambda weighs the drafter against the n-gram,
@@ -41,7 +42,7 @@ export type SearchOption =
 
 /**
  * The n-gram as a drafter: it ends a draft before the chance of all of it falls below `cut`. "hybrid" takes its draft where it
- * expects `least` accepted tokens or more.
+ * expects `least` accepted tokens or more, and always where the temperature is above 0.
  */
 export interface NgramOption {
   readonly cut?: number;
@@ -178,7 +179,11 @@ function checkRegistry(registry: unknown): void {
 export function checkLengthController(value: LengthControllerOption): void {
   if (typeof value !== "object" || value === null) {
     if (!CONTROLLER_NAMES.includes(value))
-      throw optionError("lengthController", value, 'one of "auto", "adl", "adl-paper", "cost-aware", { fixed: k }');
+      throw optionError(
+        "lengthController",
+        value,
+        'one of "auto", "adl", "adl-paper", "cost-aware", "confidence", { fixed: k }',
+      );
     return;
   }
   refuseUnknown("lengthController", value, ["fixed"]);

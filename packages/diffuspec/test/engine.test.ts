@@ -46,6 +46,23 @@ describe.skipIf(missingModel)(`the engine on the real pair${missingModel ? ` (sk
     },
   );
 
+  test("hybrid is the n-gram where one samples, however little it expects", async () => {
+    const unsure = await createEngine({ model: modelDirectory, ngram: { least: 100 } });
+    /** Rounds in which a lattice was searched. */
+    const searched = async (drafter: DrafterName, temperature: number) => {
+      const session = await unsure.openSession({ drafter, lengthController: { fixed: 8 } });
+      let rounds = 0;
+      for await (const { stats } of session.generate(PROMPTS[0]!, { maxTokens: 24, temperature }))
+        if (stats.searchMs > 0) rounds++;
+      await session.dispose();
+      return rounds;
+    };
+    expect(await searched("hybrid", 0)).toBeGreaterThan(0);
+    expect(await searched("hybrid", 0.7)).toBe(0);
+    expect(await searched("dlm", 0.7)).toBeGreaterThan(0);
+    await unsure.dispose();
+  });
+
   test("hybrid is the n-gram where nothing is too little, and the diffusion model where nothing suffices", async () => {
     const rounds = async (from: Engine, drafter: DrafterName) => {
       const session = await from.openSession({ drafter });

@@ -6,6 +6,7 @@ import {
   estimateNgram,
   followText,
   logProb,
+  ONLINE_DEFAULTS,
   type OnlineOptions,
 } from "./index.ts";
 
@@ -78,6 +79,24 @@ describe("createOnlineScorer", () => {
     );
   });
 
+  test("a long text, whose table grows, is counted as by the definition; and a short one after it", () => {
+    const scorer = createOnlineScorer(model);
+    let seed = 1;
+    const text = Array.from({ length: 1500 }, () => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+      return Math.floor((seed / 2 ** 32) * VOCABULARY);
+    });
+    for (const known of [text, text.slice(7, 60)]) {
+      scorer.forget();
+      scorer.learn(known);
+      for (const at of [5, 30, 50]) {
+        const context = known.slice(at - 4, at);
+        for (const [id, logP] of scores(scorer, context).entries())
+          expect(logP).toBeCloseTo(Math.log(definition(known, ONLINE_DEFAULTS, context, id)), 9);
+      }
+    }
+  });
+
   test("learning in pieces is learning at once; forgetting gives the model back, and begins a new text", () => {
     fc.assert(
       fc.property(ids, ids, ids, options, (one, two, context, o) => {
@@ -129,6 +148,21 @@ describe("createOnlineScorer", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test("a state that was just scored is scored anew after learning and forgetting", () => {
+    const scorer = createOnlineScorer(model);
+    const state = scorer.begin(Int32Array.of(5, 4));
+    const score = () => {
+      const out = new Float64Array(1);
+      scorer.score([state], Int32Array.of(3), out);
+      return out[0]!;
+    };
+    const before = score();
+    scorer.learn([5, 4, 3, 5, 4]);
+    expect(score()).toBeGreaterThan(before);
+    scorer.forget();
+    expect(score()).toBe(before);
   });
 
   test("memory stays what it was", () => {

@@ -1,7 +1,7 @@
 import { optionError } from "./errors.ts";
 import { type NgramModel, requireId } from "./model.ts";
 import { createRecentCounts, ROOT } from "./recent-counts.ts";
-import { createNgramScorer, type NgramState, type SyncCausalScorer } from "./scorer.ts";
+import { createNgramScorer, type NgramState, type SyncCausalScorer, shifted } from "./scorer.ts";
 
 export interface OnlineOptions {
   /** Shortest and longest context, in ids, that recent text is counted for; 1..16. */
@@ -49,11 +49,16 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
   const base = createNgramScorer(model);
   const span = Math.max(longest, model.order - 1);
   const recent = createRecentCounts(longest + 1, window);
+  /** Of the state at hand, from `shortest` to `found`: the nodes of its contexts that have followers. */
   const contexts = new Int32Array(longest + 1);
+  let entered: NgramState | undefined;
+  let found = 0;
 
-  /** Fills contexts[shortest..] with the nodes of the state's contexts; returns the longest with followers, or 0. */
+  /** Returns the longest context with followers, or 0. */
   function enter(state: NgramState): number {
-    let found = 0;
+    if (state === entered) return found;
+    entered = state;
+    found = 0;
     for (let m = shortest; m <= Math.min(longest, state.length); m++) {
       let node = ROOT;
       for (let i = state.length - m; i < state.length && node !== -1; i++) node = recent.child(node, state[i]!);
@@ -64,7 +69,7 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
     return found;
   }
 
-  function topUp(logProb: number, found: number, token: number): number {
+  function topUp(logProb: number, token: number): number {
     let p = Math.exp(logProb);
     for (let m = shortest; m <= found; m++) {
       const context = contexts[m]!;
@@ -79,18 +84,18 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
     name: `${base.name}+recent`,
     bytes: recent.bytes,
     begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
-    advance: (state, token) => [...state.slice(state.length < span ? 0 : 1), token],
+    advance: (state, token) => shifted(state, token, span),
     score(states, candidates, out) {
       base.score(states, candidates, out);
       const width = candidates.length;
       for (let row = 0; row < states.length; row++) {
-        const found = enter(states[row]!);
-        if (found === 0) continue;
-        for (let c = 0; c < width; c++) out[row * width + c] = topUp(out[row * width + c]!, found, candidates[c]!);
+        if (enter(states[row]!) === 0) continue;
+        for (let c = 0; c < width; c++) out[row * width + c] = topUp(out[row * width + c]!, candidates[c]!);
       }
     },
     learn(ids) {
       for (let i = 0; i < ids.length; i++) requireId(model, ids[i]!);
+      entered = undefined;
       for (let i = 0; i < ids.length; i++) recent.learn(ids[i]!);
     },
     likely(state) {
@@ -101,7 +106,10 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
       }
       return ids;
     },
-    forget: () => recent.forget(),
+    forget() {
+      entered = undefined;
+      recent.forget();
+    },
   };
 }
 

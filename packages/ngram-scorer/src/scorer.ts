@@ -19,7 +19,8 @@ export interface NgramScorer<State> extends SyncCausalScorer<State> {
 }
 
 /**
- * Scores candidates with an n-gram model. A state's contexts are looked up once for all candidates of a call, and a call
+ * Scores candidates with an n-gram model. A state's contexts are looked up once for all candidates of a call and of the calls
+ * that follow it with the same state, each only when a candidate is not found behind a longer one; a call
  * allocates nothing. Ids of a context that the vocabulary lacks (a mask, say) are contexts never seen.
  *
  * @throws ERR_OPTION (in score) for a candidate outside the vocabulary, or where `out` is too short
@@ -28,27 +29,37 @@ export function createNgramScorer(model: NgramModel, name = `${model.order}-gram
   const span = model.order - 1;
   const tokens = model.levels.map((level) => level.tokens);
   const logProb = model.levels.map((level) => level.logProb);
-  // by the number m of ids in a stored context, of the state at hand: its back-off, and where its children are
-  const penalty = new Float64Array(span + 1);
+  let state: NgramState = [];
+  let longest = 0;
+  /** Of the state at hand, the contexts of this many ids and more are looked up. */
+  let entered = 1;
+  // by the number m of ids in such a context: its node, or -1, and where its children are
+  const nodes = new Int32Array(span + 1);
   const first = new Int32Array(span + 1);
   const last = new Int32Array(span + 1);
 
-  /** Fills the three from a state and returns its longest m. A context not stored has no children and backs off for free. */
-  function enter(state: NgramState): number {
-    const longest = Math.min(state.length, span);
-    for (let m = 1; m <= longest; m++) {
-      const node = findNgram(model, state, state.length - m, state.length);
-      const level = model.levels[m - 1]!;
-      penalty[m] = node === -1 ? 0 : level.backoff[node]!;
-      first[m] = node === -1 ? 0 : level.childStart[node]!;
-      last[m] = node === -1 ? 0 : level.childStart[node + 1]!;
-    }
-    return longest;
+  function enter(given: NgramState): void {
+    if (given === state) return;
+    state = given;
+    longest = Math.min(state.length, span);
+    entered = longest + 1;
   }
 
-  function scoreOne(longest: number, token: number): number {
+  /** A context not stored has no children and backs off for free. */
+  function lookUp(m: number): void {
+    const node = findNgram(model, state, state.length - m, state.length);
+    const { childStart } = model.levels[m - 1]!;
+    nodes[m] = node;
+    first[m] = node === -1 ? 0 : childStart[node]!;
+    last[m] = node === -1 ? 0 : childStart[node + 1]!;
+    entered = m;
+  }
+
+  function scoreOne(token: number): number {
     let backedOff = 0;
     for (let m = longest; m > 0; m--) {
+      if (m < entered) lookUp(m);
+      if (nodes[m] === -1) continue;
       const ids = tokens[m]!;
       let low = first[m]!;
       let high = last[m]!;
@@ -59,7 +70,7 @@ export function createNgramScorer(model: NgramModel, name = `${model.order}-gram
         else high = middle;
       }
       if (low < end && ids[low] === token) return backedOff + logProb[m]![low]!;
-      backedOff += penalty[m]!;
+      backedOff += model.levels[m - 1]!.backoff[nodes[m]!]!;
     }
     return backedOff + logProb[0]![token]!;
   }
@@ -67,19 +78,20 @@ export function createNgramScorer(model: NgramModel, name = `${model.order}-gram
   return {
     name,
     begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
-    advance: (state, token) => (span === 0 ? [] : [...state.slice(state.length < span ? 0 : 1), token]),
+    advance: (state, token) => shifted(state, token, span),
     score: bothForms(
       (state, token) => {
         requireId(model, token);
-        return scoreOne(enter(state), token);
+        enter(state);
+        return scoreOne(token);
       },
       (states, candidates, out) => {
         const width = candidates.length;
         for (let c = 0; c < width; c++) requireId(model, candidates[c]!);
         requireRoom(out, states.length * width);
         for (let row = 0; row < states.length; row++) {
-          const longest = enter(states[row]!);
-          for (let c = 0; c < width; c++) out[row * width + c] = scoreOne(longest, candidates[c]!);
+          enter(states[row]!);
+          for (let c = 0; c < width; c++) out[row * width + c] = scoreOne(candidates[c]!);
         }
       },
     ),
@@ -100,6 +112,15 @@ export function createUniformScorer(vocabularySize: number): SyncCausalScorer<nu
       out.fill(logProb, 0, states.length * candidates.length);
     },
   };
+}
+
+/** A state and one more id, of which the last `span` are kept. */
+export function shifted(state: NgramState, token: number, span: number): NgramState {
+  const next: number[] = [];
+  if (span === 0) return next;
+  for (let i = state.length < span ? 0 : 1; i < state.length; i++) next.push(state[i]!);
+  next.push(token);
+  return next;
 }
 
 /** The two forms of score() as one function. */

@@ -1,4 +1,4 @@
-import { CONTRACT_VERSION, chain, type Drafter } from "@diffuspec/contracts";
+import { CONTRACT_VERSION, chain, type Drafter, type DraftStart } from "@diffuspec/contracts";
 import { drafterConformance } from "@diffuspec/testkit";
 import { describe, expect, it } from "vitest";
 import { greedy, outcome, request } from "../../test/fakes.ts";
@@ -48,6 +48,25 @@ describe("cascade", () => {
     expect(b.calls).toEqual(["begin", "propose", "propose", "observe", "dispose"]);
   });
 
+  it("leaves a generation to the first where it is told so, and the next one to both", async () => {
+    const [a, b] = [fake(7, { accepted: 0 }), fake(8, {})];
+    const alone = ({ sampler }: DraftStart) => sampler.temperature > 0;
+    const session = await createCascade({ first: a.drafter, otherwise: b.drafter, least: 2, alone }).open();
+    for (const [temperature, id] of [
+      [0.7, 7],
+      [0, 8],
+      [1, 7],
+    ] as const) {
+      // biome-ignore format: one line
+      await session.begin({ ids: Int32Array.of(1), sampler: { ...greedy, temperature } });
+      expect(await drafted(session)).toBe(id);
+      await session.observe(outcome(chain(1, []), [[5]], [5]));
+    }
+    await session.dispose();
+    expect(a.calls.filter((call) => call === "observe")).toHaveLength(3);
+    expect(b.calls).toEqual(["begin", "propose", "observe", "dispose"]);
+  });
+
   it("needs what either needs", () => {
     const first = fake(1, {}, { needs: { topK: 3, taps: [1, "output"] } }).drafter;
     const otherwise = fake(2, {}, { needs: { topK: 5, taps: ["output", 4] } }).drafter;
@@ -81,13 +100,17 @@ describe("cascade", () => {
     expect(calls).toEqual(["dispose"]);
   });
 
-  it.each([{ least: -1 }, { least: Number.NaN }, { first: undefined }, { otherwise: {} }, { leest: 1 }])(
-    "refuses %j",
-    (wrong) => {
-      const options = { first: fake(1, {}).drafter, otherwise: fake(2, {}).drafter, least: 1, ...wrong };
-      expect(() => createCascade(options as never)).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
-    },
-  );
+  it.each([
+    { least: -1 },
+    { least: Number.NaN },
+    { first: undefined },
+    { otherwise: {} },
+    { leest: 1 },
+    { alone: true },
+  ])("refuses %j", (wrong) => {
+    const options = { first: fake(1, {}).drafter, otherwise: fake(2, {}).drafter, least: 1, ...wrong };
+    expect(() => createCascade(options as never)).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
+  });
 
   for (const { name, run } of drafterConformance(() =>
     createCascade({ first: fakeConfident(), otherwise: createPromptLookup(), least: 1 }),

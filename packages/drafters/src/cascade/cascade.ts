@@ -1,4 +1,11 @@
-import { CONTRACT_VERSION, DiffuSpecError, type Drafter, type DrafterSession, type Needs } from "@diffuspec/contracts";
+import {
+  CONTRACT_VERSION,
+  DiffuSpecError,
+  type Drafter,
+  type DrafterSession,
+  type DraftStart,
+  type Needs,
+} from "@diffuspec/contracts";
 import { checkKeys } from "../checks.ts";
 
 export interface CascadeOptions {
@@ -8,24 +15,31 @@ export interface CascadeOptions {
   readonly otherwise: Drafter;
   /** Tokens the first drafter must expect to be accepted; a number >= 0. */
   readonly least: number;
+  /**
+   * Which generations are left to the first drafter alone, whatever it expects; the second one then neither begins nor observes.
+   * By default none.
+   */
+  readonly alone?: (start: DraftStart) => boolean;
   /** Name in statistics and messages; default "first>otherwise" of their names. */
   readonly name?: string;
 }
 
 /**
  * Two drafters in one: a round takes the first one's draft where it expects `least` accepted tokens or more, and asks the
- * second one otherwise. Both see every outcome, so either can go on where the other drafted.
+ * second one otherwise. Both see every outcome, so either can go on where the other drafted. Generations that `alone` names are
+ * the first one's.
  *
  * It pays where the first costs next to nothing: what it drafts with confidence saves the second one's pass.
  *
  * @throws ERR_OPTION
  */
 export function createCascade(options: CascadeOptions): Drafter {
-  checkKeys(options, ["first", "otherwise", "least", "name"]);
-  const { first, otherwise, least, name = `${first?.name}>${otherwise?.name}` } = options;
+  checkKeys(options, ["first", "otherwise", "least", "alone", "name"]);
+  const { first, otherwise, least, alone = () => false, name = `${first?.name}>${otherwise?.name}` } = options;
   for (const [key, drafter] of Object.entries({ first, otherwise }))
     if (typeof drafter?.open !== "function") throw refuse(`${key} is no drafter`, "it is an object with open()");
   if (!(least >= 0 && least < Number.POSITIVE_INFINITY)) throw refuse(`least is ${least}`, "it is a number >= 0");
+  if (typeof alone !== "function") throw refuse(`alone is ${String(alone)}`, "it is a function of a DraftStart");
   const vocabulary = otherwise.vocabulary ?? first.vocabulary;
   return {
     contractVersion: CONTRACT_VERSION,
@@ -35,7 +49,7 @@ export function createCascade(options: CascadeOptions): Drafter {
     async open() {
       const cheap = await first.open();
       try {
-        return openSession(cheap, await otherwise.open(), least);
+        return openSession(cheap, await otherwise.open(), least, alone);
       } catch (error) {
         await cheap.dispose();
         throw error;
@@ -48,19 +62,28 @@ export function createCascade(options: CascadeOptions): Drafter {
   };
 }
 
-function openSession(cheap: DrafterSession, better: DrafterSession, least: number): DrafterSession {
+function openSession(
+  cheap: DrafterSession,
+  better: DrafterSession,
+  least: number,
+  alone: (start: DraftStart) => boolean,
+): DrafterSession {
+  let both = true;
   return {
     async begin(start) {
+      both = !alone(start);
       await cheap.begin(start);
-      await better.begin({ ...start, ids: start.ids.slice() });
+      if (both) await better.begin({ ...start, ids: start.ids.slice() });
     },
     async propose(request) {
+      if (!both) return cheap.propose(request);
       const draft = await cheap.propose({ ...request, head: request.head.slice() });
       return (draft.expectedAccepted ?? -1) >= least ? draft : better.propose(request);
     },
     observe(outcome) {
       // Without a promise where neither needs one: this happens in rounds without a draft too.
       const first = cheap.observe(outcome);
+      if (!both) return first;
       return isPromise(first) ? first.then(() => better.observe(outcome)) : better.observe(outcome);
     },
     async dispose() {
