@@ -48,7 +48,7 @@ def blocks(ids, answer, K, count, mask_id, rng, decay):
     positions, steps = torch.arange(T).repeat(B, 1), torch.arange(K)
     anchors = torch.zeros(B, count, dtype=torch.long)
     for i in range(B):
-        inside = np.flatnonzero(answer[i].numpy())[:-2] - 1
+        inside = np.flatnonzero(answer[i, 1:].numpy())[:-2]
         anchors[i] = torch.from_numpy(np.sort(rng.choice(inside, count, replace=len(inside) < count)))
         for j, anchor in enumerate(anchors[i].tolist()):
             s = T + j * K
