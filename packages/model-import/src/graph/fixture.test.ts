@@ -6,8 +6,8 @@ import { causalBias, createCache, createDecoder, type DecoderPass, rowRange, tre
 import { afterAll, describe, expect, it } from "vitest";
 import { storeRope } from "../weights/store.ts";
 import { createWeightFile, type WeightFile } from "../weights/weight-file.ts";
-import type { GraphShape } from "./decoder.ts";
 import { drafterGraph, targetGraph } from "./graphs.ts";
+import type { GraphShape } from "./layers.ts";
 
 /** The random model that training/tiny-js/make_fixture.py wrote, with the graphs of graph.py. */
 const fixture = (file: string) => fileURLToPath(new URL(`../../../onnx-decoder/test/fixture/${file}`, import.meta.url));
