@@ -14,6 +14,8 @@ export interface Settings {
   readonly draftLength: number;
   readonly precision: string;
   readonly threads: number;
+  /** Names and versions; absent in a run without them. */
+  readonly peers?: readonly string[];
 }
 
 /** What was measured so far, on disk after every question where there is a file. */

@@ -8,17 +8,17 @@ import { product } from "./product.ts";
  *
  * Inputs, int64: input_ids [batch, sequence], attention_mask [batch, total], position_ids [batch, sequence],
  * num_logits_to_keep [] (the last so many rows; 0: all); float32 past_key_values.N.key and .value
- * [batch, kvHeads, past, headDim].
+ * [batch, kvHeads, past, headDim]. transformers.js makes the first, empty cache by the name batch_size.
  * Outputs, float32: logits [batch, rows, vocabularySize], present.N.key and .value [batch, kvHeads, total, headDim].
  */
 export function publishedGraph({ shape, weights, arithmetic, name }: GraphOptions): Uint8Array {
   const { layers, width, heads, kvHeads, headDim, vocabularySize } = shape;
   const graph = createGraph(weights);
-  graph.input("input_ids", "int64", ["batch", "sequence"]);
-  graph.input("attention_mask", "int64", ["batch", "total"]);
-  graph.input("position_ids", "int64", ["batch", "sequence"]);
+  graph.input("input_ids", "int64", ["batch_size", "sequence_length"]);
+  graph.input("attention_mask", "int64", ["batch_size", "total_sequence_length"]);
+  graph.input("position_ids", "int64", ["batch_size", "sequence_length"]);
   graph.input("num_logits_to_keep", "int64", []);
-  graph.output("logits", "float32", ["batch", "rows", vocabularySize]);
+  graph.output("logits", "float32", ["batch_size", "rows", vocabularySize]);
   const one = graph.int64("one64", 1);
   const seen = graph.node("ReduceSum", ["attention_mask", one], "seen", { keepdims: 0 });
   graph.node("Cast", [graph.node("Sub", [seen, one], "seen_1")], "seqlens", { to: 6 });
@@ -31,8 +31,8 @@ export function publishedGraph({ shape, weights, arithmetic, name }: GraphOption
     const p = `l${i}.`;
     const caches = (of: string) => [`${of}.${i}.key`, `${of}.${i}.value`] as const;
     const [past, present] = [caches("past_key_values"), caches("present")];
-    for (const name of past) graph.input(name, "float32", ["batch", kvHeads, "past", headDim]);
-    for (const name of present) graph.output(name, "float32", ["batch", kvHeads, "total", headDim]);
+    for (const name of past) graph.input(name, "float32", ["batch_size", kvHeads, "past_sequence_length", headDim]);
+    for (const name of present) graph.output(name, "float32", ["batch_size", kvHeads, "total_sequence_length", headDim]);
     const rotary = [graph.weight("cos"), graph.weight("sin")] as const;
     attend(graph, i, normed, { shape, arithmetic, past, present, rotary, extra: ["position_ids"] });
     product(graph, `${p}a`, `${i}.o`, `${p}o`, { arithmetic, inputs: heads * headDim });
