@@ -82,7 +82,8 @@ function readLog(file: string): Line[] {
 }
 
 function requireEqual(file: string, found: Settings | undefined, wanted: Settings): void {
-  for (const key of Object.keys(wanted) as (keyof Settings)[]) {
+  const keys = new Set([...Object.keys(wanted), ...Object.keys(found ?? {})] as (keyof Settings)[]);
+  for (const key of keys) {
     const [there, here] = [JSON.stringify(found?.[key]), JSON.stringify(wanted[key])];
     if (there !== here)
       throw new Error(

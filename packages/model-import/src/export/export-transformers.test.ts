@@ -119,6 +119,8 @@ it("writes what transformers.js reads beside the graphs", async () => {
   });
   expect(json("generation_config.json")).toMatchObject({ eos_token_id: [2, 7] });
   expect(json("tokenizer_config.json")).toMatchObject({ eos_token: "<|end|>", chat_template: "{{ messages }}" });
+  // transformers.js sizes its first, empty cache by this name
+  expect(readFileSync(join(out, "onnx/model_q4.onnx")).includes("batch_size")).toBe(true);
   expect(Object.keys(files).sort()).toEqual([
     "config.json",
     "generation_config.json",

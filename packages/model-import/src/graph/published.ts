@@ -32,7 +32,8 @@ export function publishedGraph({ shape, weights, arithmetic, name }: GraphOption
     const caches = (of: string) => [`${of}.${i}.key`, `${of}.${i}.value`] as const;
     const [past, present] = [caches("past_key_values"), caches("present")];
     for (const name of past) graph.input(name, "float32", ["batch_size", kvHeads, "past_sequence_length", headDim]);
-    for (const name of present) graph.output(name, "float32", ["batch_size", kvHeads, "total_sequence_length", headDim]);
+    for (const name of present)
+      graph.output(name, "float32", ["batch_size", kvHeads, "total_sequence_length", headDim]);
     const rotary = [graph.weight("cos"), graph.weight("sin")] as const;
     attend(graph, i, normed, { shape, arithmetic, past, present, rotary, extra: ["position_ids"] });
     product(graph, `${p}a`, `${i}.o`, `${p}o`, { arithmetic, inputs: heads * headDim });
