@@ -1,7 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openModel } from "@diffuspec/model-files";
 import { modelDirectory } from "@diffuspec/model-tiny-js";
+import { createPlainDecoder, type TargetManifest } from "@diffuspec/verifier-ar";
 import { afterAll, describe, expect, test } from "vitest";
 import { createPeers, PEER_NAMES, type PeersOptions } from "../src/peers/create-peers.ts";
 import { installPeer, type Npm } from "../src/peers/install.ts";
@@ -299,21 +302,30 @@ describe("createPeers", () => {
     expect(missing[0]!.why).toMatch(/cannot be read/);
   });
 
-  const real = process.env.DIFFUSPEC_PEERS;
-  test.skipIf(real === undefined)(
-    "with DIFFUSPEC_PEERS=DIR, the real transformers.js writes the pair's text",
+  // Wants apps/bench/.peers (a run with --peers makes it) and apps/bench/dist; no test installs anything.
+  const root = process.env.DIFFUSPEC_PEERS;
+  test.skipIf(root === undefined)(
+    "with DIFFUSPEC_PEERS=DIR, transformers.js writes the text of our float32 graph",
     async () => {
+      const host = fileURLToPath(new URL("../dist/peer-host.js", import.meta.url));
       const { peers, missing, dispose } = await createPeers({
         names: ["transformers.js-fp32"],
         directory: modelDirectory,
         contextLength: 64,
         eosIds: [0],
         trial: Int32Array.of(1, 2),
-        root: real!,
+        root: root!,
         threads: 1,
+        open: (peer) => openRemotePeer(host, peer),
       });
       expect(missing).toEqual([]);
-      expect((await peers[0]!.generate(Int32Array.of(0, 17, 4, 300), 16)).ids).toHaveLength(16);
+      const { manifest, path } = await openModel(modelDirectory);
+      const target = manifest.target as TargetManifest;
+      const plain = await createPlainDecoder({ target, resolve: path, precision: "fp32", threads: 1 });
+      const prompt = Int32Array.of(0, 17, 4, 300, 45);
+      const [theirs, ours] = [await peers[0]!.generate(prompt, 24), await plain.decode(prompt, { maxTokens: 24 })];
+      expect(theirs.ids).toEqual(ours.ids);
+      await plain.dispose();
       await dispose();
     },
   );

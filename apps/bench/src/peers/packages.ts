@@ -7,7 +7,7 @@ export interface PeerPackage {
   /** The module to import, within the package. */
   readonly entry: string;
   readonly dependencies: Readonly<Record<string, string>>;
-  /** Packages of the dependencies that text on the CPU never calls: empty ones take their place, 150 MB less. */
+  /** Packages of the dependencies that text on the CPU never calls: empty ones take their place. */
   readonly left: readonly string[];
   /** On disk, in MB, where it was tried (Linux, x64). */
   readonly megabytes: number;

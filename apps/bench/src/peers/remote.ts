@@ -77,7 +77,11 @@ function end(child: ChildProcess): Promise<void> {
   });
 }
 
-const lastLine = (text: string) => text.trim().split("\n").at(-1)?.slice(0, 300) ?? "";
+/** The last line that names an error, else the last one. */
+function lastLine(text: string): string {
+  const lines = text.trim().split("\n");
+  return (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "").slice(0, 300);
+}
 
 const broken = (name: string, why: string) =>
   new DiffuSpecError({
