@@ -9,6 +9,7 @@ export default defineConfig({
     scorers: "src/scorers.ts",
     "spec-bench": "src/spec-bench.ts",
     report: "src/benchmarks.ts",
+    "peer-host": "src/peers/host.ts",
   },
   format: ["esm"],
   target: "node20",

@@ -1,7 +1,9 @@
 import type { Circumstances } from "./circumstances.ts";
 import type { SpecBenchResult } from "./spec-bench-measure.ts";
+
 import { LABELS, type MethodName } from "./spec-bench-names.ts";
-import type { MethodRow, TaskSummary } from "./spec-bench-summary.ts";
+import type { PeerRow } from "./spec-bench-peers.ts";
+import { type MethodRow, ownRows, type TaskSummary } from "./spec-bench-summary.ts";
 
 /** As the tables head their columns. */
 const TASK_LABELS: Readonly<Record<TaskSummary["task"], string>> = {
@@ -18,7 +20,7 @@ export const taskLabels = (result: SpecBenchResult) => result.tasks.map(({ task 
 /** A figure of one method by task; null where the task was not measured. */
 export const byTask = (result: SpecBenchResult, name: MethodName, of: (row: MethodRow) => number | null) =>
   result.tasks.map((task) => {
-    const row = task.methods.find((method) => method.name === name);
+    const row = ownRows(task).find((method) => method.name === name);
     const value = row && row.rounds > 0 ? of(row) : null;
     return value !== null && Number.isFinite(value) ? value : null;
   });
@@ -74,7 +76,35 @@ export function resultTables(result: SpecBenchResult): string {
     "",
     base,
     "",
+    ...peerTables(result),
   ].join("\n");
+}
+
+/** The other programs: tokens a second of decoding, and how often they wrote the same. */
+function peerTables({ peers, missingPeers = [], tasks }: SpecBenchResult): string[] {
+  if (peers === undefined) return [];
+  const rows = (name: string, of: (row: PeerRow) => string) =>
+    tasks.map(({ methods }) => {
+      const row = methods.find((method): method is PeerRow => "peer" in method && method.name === name);
+      return row === undefined ? NONE : of(row);
+    });
+  const share = (value: number | null) => (value === null ? NONE : `${Math.round(100 * value)} %`);
+  const header = ["tokens/s of others", ...tasks.map(({ task }) => TASK_LABELS[task])];
+  return [
+    table(
+      [...header, "mean", "our ar over it", "DiffuSpec over it", "end to end", "same text"],
+      peers.map((peer) => [
+        `${peer.name} ${peer.version}, ${peer.threads} thr.`,
+        ...rows(peer.name, (row) => one(row.tokensPerSecond ?? Number.NaN)),
+        one(peer.tokensPerSecond ?? Number.NaN),
+        ...[peer.arOverPeer, peer.diffuspecOverPeer, peer.diffuspecOverPeerEndToEnd].map(times),
+        share(peer.agreement),
+      ]),
+    ),
+    "",
+    ...missingPeers.map(({ name, why }) => `Not run: ${name} (${why}).`),
+    ...(missingPeers.length > 0 ? [""] : []),
+  ];
 }
 
 function verdict({ identical, tasks }: SpecBenchResult): string {
@@ -109,7 +139,7 @@ export function roundAnatomy(
   const names: MethodName[] = ["arExact", ...result.means.map(({ name }) => name)];
   return names.flatMap((name) => {
     const rows = result.tasks.flatMap((task) =>
-      name === "arExact" ? [task.arExact] : task.methods.filter((row) => row.name === name),
+      name === "arExact" ? [task.arExact] : ownRows(task).filter((row) => row.name === name),
     );
     const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((total, row) => total + of(row), 0);
     const rounds = sum((row) => row.rounds);

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { DiffuSpecError } from "@diffuspec/contracts";
 import { modelDirectory } from "@diffuspec/model-tiny-js";
 import { readNumber } from "./arguments.ts";
+import { PEER_NAMES, type PeerName } from "./peers/create-peers.ts";
 import { METHOD_NAMES, type MethodName } from "./spec-bench-names.ts";
 
 export interface SpecBenchArguments {
@@ -16,6 +17,10 @@ export interface SpecBenchArguments {
   readonly maxTokens: number;
   readonly draftLength: number;
   readonly methods: readonly MethodName[];
+  /** Other programs to measure beside ours. */
+  readonly peers: readonly PeerName[];
+  /** What node-llama-cpp runs. */
+  readonly gguf: string | undefined;
   readonly precision: "int8" | "fp32" | undefined;
   readonly threads: number | undefined;
   readonly out: string | undefined;
@@ -43,18 +48,21 @@ export function readSpecBenchArguments(argv: readonly string[]): SpecBenchArgume
       "max-tokens": { type: "string" },
       "draft-length": { type: "string" },
       methods: { type: "string" },
+      peers: { type: "string" },
+      gguf: { type: "string" },
       precision: { type: "string" },
       threads: { type: "string" },
       out: { type: "string" },
       resume: { type: "string" },
     },
   });
-  const { help, json, pair, data, precision, out, resume } = values;
+  const { help, json, pair, data, gguf, precision, out, resume } = values;
   const usual = values.full ? FULL : SPEC_BENCH_DEFAULTS;
   if (!help && data === undefined)
     throw new Error("--data is missing. Name Spec-Bench's question.jsonl (github.com/hemingkx/Spec-Bench, data/).");
   if (precision !== undefined && precision !== "int8" && precision !== "fp32")
     throw new Error(`--precision is ${precision}; it takes int8 or fp32.`);
+  if (gguf !== undefined && !existsSync(gguf)) throw new Error(`--gguf is ${gguf}; there is no such file.`);
   return {
     help,
     json,
@@ -64,6 +72,8 @@ export function readSpecBenchArguments(argv: readonly string[]): SpecBenchArgume
     maxTokens: readNumber("max-tokens", values["max-tokens"], 1) ?? usual.maxTokens,
     draftLength: readNumber("draft-length", values["draft-length"], 1) ?? SPEC_BENCH_DEFAULTS.draftLength,
     methods: readMethods(values.methods),
+    peers: readPeers(values.peers),
+    gguf,
     precision,
     threads: readNumber("threads", values.threads, 1),
     out,
@@ -80,6 +90,16 @@ function readMethods(list: string | undefined): MethodName[] {
     if (!(METHOD_NAMES as readonly string[]).includes(name))
       throw new Error(`--methods names ${JSON.stringify(name)}; there are ${METHOD_NAMES.join(", ")}.`);
   return METHOD_NAMES.filter((name) => name === "ar" || name === "arExact" || wanted.includes(name));
+}
+
+function readPeers(list: string | undefined): readonly PeerName[] {
+  if (list === undefined) return [];
+  if (list === "all") return PEER_NAMES;
+  const wanted = list.split(",").map((name) => name.trim());
+  for (const name of wanted)
+    if (!(PEER_NAMES as readonly string[]).includes(name))
+      throw new Error(`--peers names ${JSON.stringify(name)}; there are all, ${PEER_NAMES.join(", ")}.`);
+  return PEER_NAMES.filter((name) => wanted.includes(name));
 }
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));

@@ -14,6 +14,8 @@ export interface Settings {
   readonly draftLength: number;
   readonly precision: string;
   readonly threads: number;
+  /** Names and versions; absent in a run without them. */
+  readonly peers?: readonly string[];
 }
 
 /** What was measured so far, on disk after every question where there is a file. */
@@ -80,7 +82,8 @@ function readLog(file: string): Line[] {
 }
 
 function requireEqual(file: string, found: Settings | undefined, wanted: Settings): void {
-  for (const key of Object.keys(wanted) as (keyof Settings)[]) {
+  const keys = new Set([...Object.keys(wanted), ...Object.keys(found ?? {})] as (keyof Settings)[]);
+  for (const key of keys) {
     const [there, here] = [JSON.stringify(found?.[key]), JSON.stringify(wanted[key])];
     if (there !== here)
       throw new Error(

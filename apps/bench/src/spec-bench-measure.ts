@@ -3,6 +3,7 @@ import { chooseQuestions, type Question, type Questions } from "./spec-bench-dat
 import { openLog } from "./spec-bench-log.ts";
 import type { Field } from "./spec-bench-methods.ts";
 import { LABELS, type MethodName } from "./spec-bench-names.ts";
+import { peerMeans } from "./spec-bench-peers.ts";
 import { type QuestionRecord, runQuestion, warmUp } from "./spec-bench-run.ts";
 import { summarise } from "./spec-bench-summary.ts";
 
@@ -45,6 +46,7 @@ export async function measure(field: Field, options: MeasureOptions) {
     draftLength,
     precision,
     threads,
+    ...(field.peers && { peers: field.peers.peers.map(({ name, version }) => `${name} ${version}`) }),
   };
   const log = openLog(options.log, settings, options.sitting);
   const known = new Set(log.records.map((record) => record.question));
@@ -56,19 +58,20 @@ export async function measure(field: Field, options: MeasureOptions) {
   const clock = createClock(rest.length);
   for (const question of rest) {
     const at = questions.indexOf(question);
-    const watch = (asked: Question, turn: number, name: MethodName) =>
+    const watch = (asked: Question, turn: number, name: string) =>
       progress(
-        `${at + 1}/${questions.length} ${asked.task} ${asked.id}, turn ${turn + 1}, ${LABELS[name]}${clock.left()}`,
+        `${at + 1}/${questions.length} ${asked.task} ${asked.id}, turn ${turn + 1}, ${LABELS[name as MethodName] ?? name}${clock.left()}`,
       );
     log.add(await runQuestion(field, question, { maxTokens, rotation: at, watch }));
     clock.tick();
   }
   const order = new Map(questions.map(({ id }, index) => [id, index]));
   const records = [...log.records].sort((a, b) => order.get(a.question)! - order.get(b.question)!);
+  const summary = summarise(records, names, MAIN);
   return {
     result: {
       pair,
-      ...summarise(records, names, MAIN),
+      ...summary,
       model,
       questions: questions.length,
       maxTokens,
@@ -77,6 +80,10 @@ export async function measure(field: Field, options: MeasureOptions) {
       threads,
       arPrecision: field.arPrecision,
       missing: field.missing,
+      ...(field.peers && {
+        peers: peerMeans(field.peers.peers, summary.tasks),
+        missingPeers: field.peers.missing,
+      }),
     },
     sittings: log.sittings,
     records,

@@ -12,6 +12,7 @@ import {
   type EngineSession,
   type LengthControllerOption,
 } from "diffuspec/engine";
+import type { MissingPeer, Peer } from "./peers/peer.ts";
 import type { MethodName } from "./spec-bench-names.ts";
 
 /** One answer by one method. Times in milliseconds. */
@@ -42,6 +43,7 @@ export interface Field {
   /** SHA-256 of the manifest, which holds those of all files. */
   readonly fingerprint: string;
   readonly contextLength: number;
+  readonly eosIds: readonly number[];
   readonly threads: number;
   readonly precision: string;
   /** Precision of the graph that `ar` found fastest. */
@@ -50,6 +52,8 @@ export interface Field {
   readonly contenders: readonly Contender[];
   /** Methods that this model has no files for. */
   readonly missing: readonly { readonly name: MethodName; readonly why: string }[];
+  /** Other programs, where the run was to have them. */
+  readonly peers?: { readonly peers: readonly Peer[]; readonly missing: readonly MissingPeer[] };
   encode(messages: readonly ChatMessage[]): Int32Array;
   decode(ids: Int32Array): string;
   dispose(): Promise<void>;
@@ -136,6 +140,7 @@ export async function openField(options: FieldOptions): Promise<Field> {
     model: engine.info.model,
     fingerprint: createHash("sha256").update(manifest).digest("hex"),
     contextLength: engine.info.contextLength,
+    eosIds: (files.manifest.target as TargetManifest).eosIds,
     threads: engine.info.threads,
     precision: engine.info.precision,
     arPrecision: plain.precision,

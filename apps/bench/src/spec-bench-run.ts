@@ -3,6 +3,7 @@ import { repeatedShare } from "./loops.ts";
 import type { Question, Task } from "./spec-bench-data.ts";
 import type { Answer, Field } from "./spec-bench-methods.ts";
 import type { MethodName } from "./spec-bench-names.ts";
+import { askPeer, type PeerRun } from "./spec-bench-peers.ts";
 import { firstDifference } from "./summary.ts";
 
 /** One answer as it is kept: all of {@link Answer} but the ids. */
@@ -18,6 +19,7 @@ export interface TurnRecord {
   /** Repeated 4-grams of arExact's answer. */
   readonly repeatedShare: number;
   readonly runs: Readonly<Partial<Record<MethodName, Kept>>>;
+  readonly peers?: Readonly<Record<string, PeerRun>>;
 }
 
 /** One question by every method. */
@@ -29,10 +31,10 @@ export interface QuestionRecord {
   readonly skippedTurns: number;
 }
 
-export type Watcher = (question: Question, turn: number, method: MethodName) => void;
+export type Watcher = (question: Question, turn: number, method: string) => void;
 
 /**
- * A question's turns, every method on each, in an order that `rotation` turns. The history of a later turn holds arExact's
+ * A question's turns, every method and every peer on each, in an order that `rotation` turns. The history of a later turn holds arExact's
  * answers for every method, so that all continue the same prompt.
  */
 export async function runQuestion(
@@ -47,13 +49,17 @@ export async function runQuestion(
     const prompt = field.encode(messages);
     if (prompt.length + maxTokens > field.contextLength) break;
     const answers = new Map<MethodName, Answer>();
-    const { contenders } = field;
-    for (let i = 0; i < contenders.length; i++) {
-      const { name, answer } = contenders[(i + rotation + turn) % contenders.length]!;
-      watch(question, turn, name);
-      answers.set(name, await answer(prompt, maxTokens));
+    const others = new Map<string, Awaited<ReturnType<typeof askPeer>>>();
+    const { contenders, peers: { peers } = { peers: [] } } = field;
+    const all = [...contenders, ...peers];
+    for (let i = 0; i < all.length; i++) {
+      const one = all[(i + rotation + turn) % all.length]!;
+      watch(question, turn, one.name);
+      if ("answer" in one) answers.set(one.name, await one.answer(prompt, maxTokens));
+      else others.set(one.name, await askPeer(one, prompt, maxTokens));
     }
     const exact = answers.get("arExact")!;
+    const text = field.decode(exact.ids);
     turns.push({
       turn,
       promptTokens: prompt.length,
@@ -64,8 +70,11 @@ export async function runQuestion(
           return [name, { tokens: ids.length, differsAt: firstDifference(exact.ids, ids), ...rest }];
         }),
       ),
+      ...(peers.length > 0 && {
+        peers: Object.fromEntries([...others].map(([name, run]) => [name, run((ids) => field.decode(ids) === text)])),
+      }),
     });
-    messages.push({ role: "assistant", content: field.decode(exact.ids) });
+    messages.push({ role: "assistant", content: text });
   }
   return { question: question.id, task: question.task, turns, skippedTurns: question.turns.length - turns.length };
 }

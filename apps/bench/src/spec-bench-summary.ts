@@ -1,6 +1,7 @@
 import { LOOP_SHARE } from "./loops.ts";
 import { TASKS, type Task } from "./spec-bench-data.ts";
 import { isDrafting, type MethodName } from "./spec-bench-names.ts";
+import { type PeerRow, peerRows } from "./spec-bench-peers.ts";
 import type { Kept, QuestionRecord, TurnRecord } from "./spec-bench-run.ts";
 import { round } from "./summary.ts";
 
@@ -71,9 +72,13 @@ function summariseTask(task: Task, records: readonly QuestionRecord[], names: re
     ...(differing.length > 0 && { differing }),
     ar: { tokensPerSecond: round(rate(sums(turns, "ar"))), differsFromExact: differsFromOneRow },
     arExact: { tokensPerSecond: round(rate(sums(turns, "arExact"))), ...costs(sums(turns, "arExact")) },
-    methods,
+    methods: [...methods, ...peerRows(turns)] as readonly (MethodRow | PeerRow)[],
   };
 }
+
+/** The rows of our own methods. */
+export const ownRows = ({ methods }: { readonly methods: readonly (MethodRow | PeerRow)[] }): MethodRow[] =>
+  methods.filter((row): row is MethodRow => !("peer" in row));
 
 function methodRow(
   name: MethodName,
@@ -125,7 +130,7 @@ const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + 
 
 /** Means over the tasks, each weighing the same; null where there is nothing to take the mean of. */
 function meanOf(tasks: readonly TaskSummary[], name: MethodName) {
-  const rows = tasks.flatMap((task) => task.methods.filter((row) => row.name === name && row.rounds > 0));
+  const rows = tasks.flatMap((task) => ownRows(task).filter((row) => row.name === name && row.rounds > 0));
   const over = (of: (row: MethodRow) => number | null) => {
     const values = rows.map(of).filter((value) => value !== null);
     return values.length > 0 ? round(mean(values)) : null;

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { resultTables } from "./benchmarks-markdown.ts";
 import { circumstances } from "./circumstances.ts";
+import { createPeers, PEER_NAMES } from "./peers/create-peers.ts";
 import { program } from "./program.ts";
 import { findPair, readSpecBenchArguments, SPEC_BENCH_DEFAULTS } from "./spec-bench-arguments.ts";
 import { readQuestions } from "./spec-bench-data.ts";
@@ -21,6 +22,10 @@ taking turns on each. Every method's ids and lengths are compared with plain AR'
   --full              all 480 questions, answers of 1024 tokens
   --methods A,B       some of ${METHOD_NAMES.slice(2).join(", ")}
   --draft-length N    draft tokens without length control (default ${SPEC_BENCH_DEFAULTS.draftLength})
+  --peers all|A,B     other programs with the same weights on the same prompts, installed on demand into apps/bench/.peers:
+                      ${PEER_NAMES.join(", ")}
+  --gguf FILE         the GGUF file the pair was imported from: node-llama-cpp runs it, transformers.js an export of it
+                      (without it an export of the pair's own weights, and no node-llama-cpp)
   --precision int8|fp32, --threads N
   --resume FILE       keep every question's figures in FILE, and go on from what it has
   --out FILE          also write a result file: summary, all figures, git SHA, argv, versions, machine; until it is
@@ -38,19 +43,30 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  const { data: file, methods, draftLength, precision, threads, out, log } = given;
+  const { data: file, methods, draftLength, gguf, precision, threads, out, log } = given;
   const directory = findPair(given.pair);
   const data = readQuestions(file);
   const terminal = process.stderr.isTTY;
   const progress = (line: string) => void (terminal && process.stderr.write(`\r${line}\x1b[K`));
   progress("loading");
-  const field = await openField({
+  const ours = await openField({
     directory,
     methods,
     draftLength,
     ...(precision !== undefined && { precision }),
     ...(threads !== undefined && { threads }),
   });
+  const { contextLength, eosIds } = ours;
+  const peers = await createPeers({
+    names: given.peers,
+    directory,
+    contextLength,
+    eosIds,
+    trial: ours.encode([{ role: "user", content: "Count from one to twenty, in words." }]),
+    ...(gguf !== undefined && { gguf }),
+    ...(threads !== undefined && { threads }),
+  });
+  const field = given.peers.length > 0 ? { ...ours, peers } : ours;
   try {
     const pair = /[/\\]|^\./.test(given.pair) ? field.model.split("/").at(-1)! : given.pair;
     const { perTask, maxTokens } = given;
@@ -66,6 +82,7 @@ async function main(): Promise<void> {
     process.stdout.write(given.json ? `${JSON.stringify(result)}\n` : resultTables(result));
     if (!result.identical) process.exitCode = 1;
   } finally {
-    await field.dispose();
+    await peers.dispose();
+    await ours.dispose();
   }
 }

@@ -14,6 +14,7 @@ import { chooseQuestions, type Questions, readQuestions, TASKS } from "../src/sp
 import { measure } from "../src/spec-bench-measure.ts";
 import { type Answer, type Field, openField } from "../src/spec-bench-methods.ts";
 import { METHOD_NAMES, type MethodName } from "../src/spec-bench-names.ts";
+import { ownRows } from "../src/spec-bench-summary.ts";
 import { corrupted } from "./corrupted.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diffuspec-spec-bench-"));
@@ -40,7 +41,11 @@ writeFileSync(DATA, LINES.map((line) => `${JSON.stringify(line)}\n`).join(""));
 const honest = createFakeVerifier({ vocabularySize: 257, seed: 5, contextLength: 400, eosIds: [] });
 
 /** A field of fakes that remembers what it was asked. */
-function fakeField({ drafted = honest as Verifier, dieAfter = Number.POSITIVE_INFINITY } = {}) {
+function fakeField({
+  drafted = honest as Verifier,
+  dieAfter = Number.POSITIVE_INFINITY,
+  peers = undefined as Field["peers"],
+} = {}) {
   const tokenizer = createByteTokenizer();
   const asked: { name: MethodName; prompt: string; length: number }[] = [];
   const answerWith = (name: MethodName, verifier: Verifier, session?: ReturnType<typeof openSession>) => ({
@@ -74,6 +79,7 @@ function fakeField({ drafted = honest as Verifier, dieAfter = Number.POSITIVE_IN
     model: "test/fake",
     fingerprint: "f",
     contextLength: 400,
+    eosIds: [],
     threads: 1,
     precision: "int8",
     arPrecision: "int8",
@@ -84,6 +90,7 @@ function fakeField({ drafted = honest as Verifier, dieAfter = Number.POSITIVE_IN
       answerWith("diffuspec", drafted),
     ],
     missing: [],
+    ...(peers && { peers }),
     encode: (messages) => tokenizer.encode(messages.map((m) => `${m.role}: ${m.content}\n`).join("")),
     decode: (ids) => tokenizer.decode(ids),
     dispose: async () => {},
@@ -147,16 +154,66 @@ describe("a run", () => {
       expect(task.ar.tokensPerSecond).toBe(1000); // one millisecond a token, by the fake's clock
       expect(task.arExact.tokensPerSecond).toBe(1000);
       expect(task.methods.map(({ name }) => name)).toEqual(["promptLookup", "diffuspec"]);
-      for (const method of task.methods) {
+      for (const method of ownRows(task)) {
         expect(method.meanAcceptedTokens).toBeGreaterThan(3);
         expect(method.speedup).toBeCloseTo(method.meanAcceptedTokens, 2); // one millisecond a round
         expect(method.endToEndSpeedup).toBeLessThan(method.speedup);
         expect(method.endToEndSpeedup).toBeGreaterThan(1);
       }
     }
-    const speedups = result.tasks.map((task) => task.methods[1]!.speedup);
+    const speedups = result.tasks.map((task) => ownRows(task)[1]!.speedup);
     expect(result.mean.speedup).toBeCloseTo(speedups.reduce((a, b) => a + b) / 6, 2);
     expect(records.map(({ question }) => question)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  });
+
+  test("other programs answer beside ours, and one that fails does not end the run", async () => {
+    /** A millisecond for the prompt, two for every further token; every third answer ends otherwise. */
+    let count = 0;
+    const decodes = async (prompt: Int32Array, maxTokens: number) => {
+      const { tokens } = await plainDecode(honest, prompt, createSampler({}, 257), { maxTokens });
+      const ids = Int32Array.from(tokens);
+      if (count++ % 3 === 2) ids[ids.length - 1]! ^= 1;
+      return { ids, prefillMs: 1, decodeMs: 2 * (ids.length - 1) };
+    };
+    const peer = (name: string, generate: typeof decodes) => ({
+      ...{ name, version: "1.2.3", threads: 2, generate },
+      dispose: async () => {},
+    });
+    const peers = {
+      peers: [peer("steady", decodes), peer("broken", () => Promise.reject(new Error("it crashed")))],
+      missing: [{ name: "absent", why: "no binary" }],
+    };
+    const { field } = fakeField({ peers });
+    const log = join(folder, "peers.jsonl");
+    const run = await measure(field, { ...options, log });
+    const { result, records } = run;
+    expect(result.identical).toBe(true); // of peers none is asked
+    expect(result.missingPeers).toEqual(peers.missing);
+    for (const task of result.tasks) {
+      const [steady, broken] = task.methods.filter((row) => "peer" in row);
+      expect(steady).toMatchObject({ name: "steady", peer: true, answers: task.turns, failed: 0 });
+      expect(steady!.tokensPerSecond).toBeCloseTo(500, 6);
+      expect(steady!.arOverPeer).toBeCloseTo(2, 6);
+      const diffuspec = ownRows(task).find(({ name }) => name === "diffuspec")!;
+      expect(steady!.diffuspecOverPeer).toBeCloseTo(diffuspec.tokensPerSecond / 500, 2);
+      expect(broken).toMatchObject({ answers: 0, failed: task.turns, tokensPerSecond: null, agreement: null });
+    }
+    const [steady, broken] = result.peers!;
+    expect(steady).toMatchObject({ name: "steady", version: "1.2.3", threads: 2, tokensPerSecond: 500 });
+    expect(steady!.agreement).toBeGreaterThan(0.5);
+    expect(steady!.agreement).toBeLessThan(0.8);
+    expect(broken).toMatchObject({ tokensPerSecond: null, diffuspecOverPeer: null });
+    expect(records[0]!.turns[0]!.peers!.broken).toEqual({ failed: "it crashed" });
+
+    const out = join(folder, "peers", "benchmarks.md");
+    writeBenchmarks(out, run);
+    const text = readFileSync(out, "utf8");
+    for (const words of ["steady 1.2.3", " 2.00x |", "Not run: absent (no binary)"]) expect(text).toContain(words);
+    expect(text).not.toMatch(/NaN|undefined|Infinity/);
+    await expect(measure(fakeField().field, { ...options, log })).rejects.toThrow(/peers is .*steady.*, here missing/);
+    await expect(
+      measure(fakeField({ peers: { ...peers, peers: peers.peers.slice(1) } }).field, { ...options, log }),
+    ).rejects.toThrow(/peers is .*steady/);
   });
 
   test("a method whose target lies turns identical false, and is named", async () => {
@@ -166,7 +223,7 @@ describe("a run", () => {
     for (const task of result.tasks) {
       expect(task.identical).toBe(false);
       expect(task.differing?.[0]).toMatchObject({ method: "diffuspec", turn: 0, at: expect.any(Number) });
-      expect(task.methods.map(({ identical }) => identical)).toEqual([true, false]);
+      expect(ownRows(task).map(({ identical }) => identical)).toEqual([true, false]);
     }
   });
 
@@ -288,6 +345,12 @@ describe("the command line", () => {
     expect(read("--full", "--max-tokens", "9")).toMatchObject({ maxTokens: 9 });
     expect(read("--out", "r.json")).toMatchObject({ log: "r.json.partial.jsonl", keepLog: false });
     expect(read("--resume", "l")).toMatchObject({ log: "l", keepLog: true });
+    expect(read().peers).toEqual([]);
+    expect(read("--peers", "all").peers).toContain("transformers.js-q4");
+    expect(read("--peers", "node-llama-cpp, transformers.js-q8").peers).toEqual([
+      "transformers.js-q8",
+      "node-llama-cpp",
+    ]);
     expect(read("--methods", "diffuspec").methods).toEqual(["ar", "arExact", "diffuspec"]);
   });
 
@@ -297,6 +360,8 @@ describe("the command line", () => {
     [["--data", "q", "--max-tokens", "x"], /--max-tokens is x/],
     [["--data", "q", "--methods", "magic"], /"magic"; there are/],
     [["--data", "q", "--precision", "q8"], /int8 or fp32/],
+    [["--data", "q", "--peers", "llama"], /"llama"; there are all, transformers/],
+    [["--data", "q", "--gguf", "not-here.gguf"], /no such file/],
     [["--data", "q", "--nonsense"], /nonsense/],
   ])("%j is refused", (argv, message) => {
     expect(() => readSpecBenchArguments(argv)).toThrow(message);

@@ -3,6 +3,7 @@ import { DEFAULT_HUB } from "@diffuspec/model-files";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { DRAFTER_NAMES, PRECISION_NAMES } from "diffuspec";
 import { EXIT, explain } from "./exit.ts";
+import { type ExportFlags, exportCommand } from "./export.ts";
 import { type GenerateFlags, generate } from "./generate.ts";
 import { type ImportFlags, importCommand } from "./import.ts";
 import { type InspectFlags, inspect } from "./inspect.ts";
@@ -115,6 +116,22 @@ function build(terminal: Terminal, done: (code: number) => void): Command {
     .action(async (source: string, flags: ImportFlags) => done(await importCommand(terminal, source, flags)));
 
   program
+    .command("export")
+    .argument("<source>", "a model directory, a .gguf file, or the folder of a Hugging Face model")
+    .description("Write a Llama, Qwen2 or Qwen3 model as transformers.js runs it.")
+    .requiredOption("--out <dir>", "where to write it; must not exist")
+    .addOption(new Option("--dtype <names...>", "weights to write (default: q8)").choices(["fp32", "q8", "q4"]))
+    .option(
+      "--context <n>",
+      "most tokens of prompt and completion (default: 2048, or fewer where the model has)",
+      integer,
+    )
+    .option("--tokenizer <file>", "a tokenizer.json, where the source has none that can be used")
+    .option("--json", "print one JSON object and nothing else")
+    .showHelpAfterError("Try `diffuspec --help`.")
+    .action(async (source: string, flags: ExportFlags) => done(await exportCommand(terminal, source, flags)));
+
+  program
     .command("pairs")
     .description("List the pairs --model knows by name: sizes, licences, whether they are here, what was measured.")
     .addOption(registryOption())
@@ -181,7 +198,8 @@ Examples:
   diffuspec inspect
   diffuspec pairs
   diffuspec pull smollm2-135m
-  diffuspec import SmolLM2-135M-Instruct.Q4_1.gguf --out models/smollm2-135m`;
+  diffuspec import SmolLM2-135M-Instruct.Q4_1.gguf --out models/smollm2-135m
+  diffuspec export models/smollm2-135m --out smollm2-js --dtype q8 q4`;
 
 function number(text: string): number {
   const value = Number(text);

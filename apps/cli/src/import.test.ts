@@ -19,7 +19,7 @@ async function cli(...argv: string[]) {
     stderr,
     env: {},
     signal: new AbortController().signal,
-    load: () => Promise.reject(new Error("import loads nothing")),
+    load: () => Promise.reject(new Error("import and export load nothing")),
   });
   return { code, out: String(stdout.read() ?? ""), err: String(stderr.read() ?? "") };
 }
@@ -41,4 +41,21 @@ test("what is not there, and what is no model, is one line and code 1", async ()
   const wrong = await cli("import", golden("golden.json"), "--out", join(dir, "x"));
   expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining("error [ERR_PARSE]") });
   expect(await cli("import", golden("qwen3"), "--out", dir)).toMatchObject({ code: 2 });
+});
+
+test("a model becomes a folder for transformers.js", async () => {
+  const out = join(dir, "hub");
+  const flags = ["--tokenizer", join(dir, "tokenizer.json"), "--dtype", "q4", "fp32"];
+  const { code, out: text, err } = await cli("export", golden("qwen3.gguf"), "--out", out, ...flags, "--json");
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  const { dir: written, files } = JSON.parse(text);
+  expect(written).toBe(out);
+  expect(Object.keys(files)).toEqual(
+    expect.arrayContaining(["config.json", "onnx/model_q4.onnx", "onnx/model.onnx_data"]),
+  );
+  expect(await cli("export", golden("qwen3.gguf"), "--out", out, ...flags)).toMatchObject({ code: 2 });
+  expect(await cli("export", golden("qwen3.gguf"))).toMatchObject({ code: 2 });
+  expect(await cli("export", golden("qwen3.gguf"), "--out", join(dir, "y"), "--dtype", "q5")).toMatchObject({
+    code: 2,
+  });
 });

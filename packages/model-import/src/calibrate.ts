@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { GraphShape } from "./graph/decoder.ts";
 import { targetGraph } from "./graph/graphs.ts";
+import type { GraphShape } from "./graph/layers.ts";
 import type { ModelSource } from "./source/source.ts";
 import type { Step } from "./weights/plan.ts";
 import { isSmoothed, type Smoothing, smoothingOf } from "./weights/smoothing.ts";

@@ -61,7 +61,7 @@ async function convert(
   const { onProgress, signal, calibrate, oneCheckpoint = false } = options;
   const { config } = source;
   const steps = planOf(source);
-  const tokenizer = await tokenizerOf(source, options.tokenizer);
+  const tokenizer = await readTokenizer(source, options.tokenizer);
   const wanted = options.contextLength ?? IMPORT_DEFAULTS.contextLength;
   const contextLength = Math.min(wanted, config.contextLength);
   const positions = contextLength + TREE_ROOM;
@@ -211,7 +211,8 @@ async function hashAll(
   return out;
 }
 
-async function tokenizerOf(source: ModelSource, path: string | undefined): Promise<string> {
+/** tokenizer.json as text: of `path`, else the source's own. @throws ERR_MODEL_FILE_MISSING, ERR_UNSUPPORTED */
+export async function readTokenizer(source: ModelSource, path: string | undefined): Promise<string> {
   if (path !== undefined)
     return readFile(path, "utf8").catch(() => {
       throw missing(path, "the option tokenizer names it", "Pass the path of a tokenizer.json.");

@@ -14,8 +14,15 @@
 export type { Calibrate, CalibrationGraph } from "./calibrate.ts";
 export type { DecoderConfig, Family } from "./config/decoder-config.ts";
 export { type DrafterConfig, type DrafterFile, readDrafter } from "./drafter/drafter-file.ts";
-export type { GraphShape } from "./graph/decoder.ts";
+export {
+  EXPORT_DEFAULTS,
+  type ExportDtype,
+  type ExportOptions,
+  type ExportResult,
+  exportTransformers,
+} from "./export/export-transformers.ts";
 export { drafterGraph, type GraphOptions, targetGraph } from "./graph/graphs.ts";
+export type { GraphShape } from "./graph/layers.ts";
 export type { Arithmetic } from "./graph/product.ts";
 export { frequencies, type Rope, type RopeScaling, rotaryTables } from "./graph/rope.ts";
 export { type ImportResult, importModel } from "./import-model.ts";

@@ -1,5 +1,5 @@
 import { unsupported } from "../errors.ts";
-import type { GraphShape } from "../graph/decoder.ts";
+import type { GraphShape } from "../graph/layers.ts";
 import type { Rope } from "../graph/rope.ts";
 
 /** What a model says about itself, whichever file it says it in. */

@@ -2,8 +2,8 @@ import { copyFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { DecoderConfig } from "../config/decoder-config.ts";
 import { missing, unsupported } from "../errors.ts";
-import type { GraphShape } from "../graph/decoder.ts";
 import { drafterGraph } from "../graph/graphs.ts";
+import type { GraphShape } from "../graph/layers.ts";
 import type { StoredTensor, WeightIndex } from "../weights/weight-index.ts";
 import { type DrafterFile, readDrafter } from "./drafter-file.ts";
 

@@ -1,6 +1,6 @@
 import type { Tap } from "@diffuspec/contracts";
 import { parseError } from "../errors.ts";
-import type { GraphShape } from "../graph/decoder.ts";
+import type { GraphShape } from "../graph/layers.ts";
 import type { ElementType } from "../onnx/model.ts";
 import { readSafetensors } from "../source/safetensors.ts";
 import { openWith } from "../source/tensor-file.ts";

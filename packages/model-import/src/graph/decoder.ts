@@ -1,22 +1,6 @@
-import { type GraphBuilder, MICROSOFT } from "./builder.ts";
+import type { GraphBuilder } from "./builder.ts";
+import { type AttentionCache, attend, embed, feedForward, type GraphShape, norm, skipNorm } from "./layers.ts";
 import { type Arithmetic, pickedProduct, product } from "./product.ts";
-
-/** The sizes of a decoder. */
-export interface GraphShape {
-  readonly layers: number;
-  /** Of a hidden row. */
-  readonly width: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  /** Of the gated layer. */
-  readonly hidden: number;
-  readonly vocabularySize: number;
-  /** Added to the mean square in every norm. */
-  readonly epsilon: number;
-  /** Rows of the rotary table. */
-  readonly positions: number;
-}
 
 export interface BodyOptions {
   readonly shape: GraphShape;
@@ -51,7 +35,7 @@ export function decoderBody(graph: GraphBuilder, options: BodyOptions): void {
     const p = `l${i}.`;
     if (givesTaps) graph.output(x, "float32", [1, "S", width]);
     for (const side of ["key", "value"]) graph.input(`past_${i}_${side}`, "float32", [1, kvHeads, "P", headDim]);
-    attend(graph, i, normed, options);
+    attend(graph, i, normed, { ...options, ...bufferedCache(graph, i, attention) });
     for (const side of ["k", "v"])
       fresh.push(
         graph.node("Slice", [`${p}p${side}`, "past_length", "total", graph.int64("axis2", 2)], `${p}n${side}`),
@@ -92,15 +76,6 @@ function declareInputs(graph: GraphBuilder, attention: BodyOptions["attention"])
   graph.node("Cast", [graph.node("Squeeze", ["total", graph.int64("axis0", 0)], "total_0")], "total_len", { to: 6 });
 }
 
-function embed(graph: GraphBuilder, out: string): string {
-  if (graph.weights.tensors.has("embedding.w"))
-    return graph.node("Gather", [graph.weight("embedding.w"), "input_ids"], out);
-  const rows = graph.node("Gather", [graph.weight("embedding.q"), "input_ids"], "e.q");
-  const full = graph.node("Cast", [rows], "e.f", { to: 1 });
-  const scale = graph.node("Gather", [graph.weight("embedding.s"), "input_ids"], "e.s");
-  return graph.node("Mul", [full, graph.node("Unsqueeze", [scale, graph.int64("last", -1)], "e.S")], out);
-}
-
 /** Adds what another model thought of each id. In fp32: the rows of masks are all zero, and have no scale. */
 function readTaps(graph: GraphBuilder, embedded: string, { shape, readsTaps }: BodyOptions): string {
   const { width } = shape;
@@ -115,57 +90,16 @@ function readTaps(graph: GraphBuilder, embedded: string, { shape, readsTaps }: B
   return graph.node("Add", [embedded, "tapped.join"], "tap_0");
 }
 
-/** GroupQueryAttention over the fused product; where queries and keys have norms of their own, over its three parts. */
-function attend(graph: GraphBuilder, layer: number, x: string, { shape, attention, arithmetic }: BodyOptions): void {
-  const { heads, kvHeads, headDim } = shape;
-  const p = `l${layer}.`;
-  product(graph, x, `${layer}.qkv`, `${p}qkv`, { arithmetic, inputs: shape.width });
-  let parts = [`${p}qkv`, "", ""];
-  if (graph.weights.tensors.has(`${layer}.q_norm`)) {
-    const sizes = graph.int64("qkv_widths", heads * headDim, kvHeads * headDim, kvHeads * headDim);
-    parts = [`${p}q`, `${p}k`, `${p}v`];
-    graph.node("Split", [`${p}qkv`, sizes], parts, { axis: -1 });
-    parts = [
-      headNorm(graph, `${p}q`, `${layer}.q_norm`, heads, shape),
-      headNorm(graph, `${p}k`, `${layer}.k_norm`, kvHeads, shape),
-      `${p}v`,
-    ];
-  }
-  const inputs = [
-    ...parts,
-    `past_${layer}_key`,
-    `past_${layer}_value`,
-    "seqlens",
-    "total_len",
-    graph.weight("cos"),
-    graph.weight("sin"),
-  ];
-  if (attention !== "chain") inputs.push(attention === "tree" ? "position_ids" : "", "attention_bias");
-  const attributes = {
-    num_heads: heads,
-    kv_num_heads: kvHeads,
-    do_rotary: 1,
-    ...(attention === "open" && { causal: 0 }),
+/** Keys and values of our own graphs: a buffer of which past_length rows are read; only the new rows are given back. */
+function bufferedCache(graph: GraphBuilder, layer: number, attention: BodyOptions["attention"]): AttentionCache {
+  const tree = attention === "tree" ? "position_ids" : "";
+  return {
+    past: [`past_${layer}_key`, `past_${layer}_value`],
+    present: [`l${layer}.pk`, `l${layer}.pv`],
+    rotary: [graph.weight("cos"), graph.weight("sin")],
+    ...(attention !== "chain" && { extra: [tree, "attention_bias"] }),
+    causal: attention !== "open",
   };
-  graph.node("GroupQueryAttention", inputs, [`${p}a`, `${p}pk`, `${p}pv`], attributes, MICROSOFT);
-}
-
-/** RMSNorm of every head by itself. [1, S, count * headDim] */
-function headNorm(graph: GraphBuilder, x: string, weight: string, count: number, shape: GraphShape): string {
-  const { headDim } = shape;
-  const split = graph.node("Reshape", [x, graph.int64(`heads_${count}`, 1, -1, count, headDim)], `${x}.h`);
-  graph.node("SimplifiedLayerNormalization", [split, graph.weight(weight)], `${x}.hn`, norm(shape));
-  return graph.node("Reshape", [`${x}.hn`, graph.int64(`flat_${count}`, 1, -1, count * headDim)], `${x}.n`);
-}
-
-/** silu(gate) * up, then down; QuickGelu with alpha 1 is silu in one node. */
-function feedForward(graph: GraphBuilder, layer: number, { shape, arithmetic }: BodyOptions): void {
-  const p = `l${layer}.`;
-  product(graph, `${p}n2`, `${layer}.gate_up`, `${p}gu`, { arithmetic, inputs: shape.width });
-  graph.node("Split", [`${p}gu`, graph.int64("halves", shape.hidden, shape.hidden)], [`${p}g`, `${p}u`], { axis: -1 });
-  graph.node("QuickGelu", [`${p}g`], `${p}s`, { alpha: { float: 1 } }, MICROSOFT);
-  graph.node("Mul", [`${p}s`, `${p}u`], `${p}h`);
-  product(graph, `${p}h`, `${layer}.down`, `${p}d`, { arithmetic, inputs: shape.hidden });
 }
 
 /** float32 [columns], the largest magnitude over all rows. */
@@ -181,23 +115,3 @@ function givePeaks(graph: GraphBuilder, layer: number, normed: string, { width, 
     graph.output(name, "float32", [columns]);
   }
 }
-
-/** sum = a + b and its norm, in one node. */
-function skipNorm(
-  graph: GraphBuilder,
-  [a, b, gain]: [string, string, string],
-  normed: string,
-  sum: string,
-  shape: GraphShape,
-): void {
-  const { epsilon } = norm(shape);
-  graph.node(
-    "SkipSimplifiedLayerNormalization",
-    [a, b, graph.weight(gain)],
-    [normed, "", "", sum],
-    { epsilon },
-    MICROSOFT,
-  );
-}
-
-const norm = ({ epsilon }: GraphShape) => ({ epsilon: { float: epsilon }, axis: -1 });

@@ -1,7 +1,8 @@
 import type { WeightIndex } from "../weights/weight-index.ts";
 import { createGraph } from "./builder.ts";
-import { decoderBody, type GraphShape } from "./decoder.ts";
+import { decoderBody } from "./decoder.ts";
 import { drafterHead, targetHead } from "./heads.ts";
+import type { GraphShape } from "./layers.ts";
 import type { Arithmetic } from "./product.ts";
 
 export interface GraphOptions {

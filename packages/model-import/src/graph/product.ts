@@ -1,7 +1,10 @@
 import { type GraphBuilder, MICROSOFT } from "./builder.ts";
 
-/** How int8 weights are multiplied: as int8 with one activation scale a row, or dequantised when the graph is loaded. */
-export type Arithmetic = "int8" | "fp32";
+/**
+ * How int8 weights are multiplied: as int8 with one activation scale a row; as int8 with one a pass, as published q8 files do
+ * ("q8"); or dequantised when the graph is loaded.
+ */
+export type Arithmetic = "int8" | "q8" | "fp32";
 
 export interface ProductOptions {
   /** Values of a row of x. */
@@ -82,11 +85,22 @@ function int8Product(
   let [q] = weights;
   const [, s] = weights;
   if (options.transposed) q = graph.node("Transpose", [q], `${name}.t`, { perm: [1, 0] });
+  if (options.arithmetic === "q8") {
+    dynamicProduct(graph, x, q, s, y);
+    return;
+  }
   quantise(graph, x, options.rowsLike ?? "input_ids");
   const one = graph.constant("one", "float32", [], Float32Array.of(1));
   const zeroPoint = graph.constant("zp", "uint8", [], Uint8Array.of(128));
   graph.node("MatMulIntegerToFloat", [`${x}.u`, q, one, s, zeroPoint], `${y}.i`, {}, MICROSOFT);
   graph.node("Mul", [`${y}.i`, `${x}.S`], y);
+}
+
+/** The standard operators of a published q8 file, which the runtime fuses; a row's scale depends on the rows beside it. */
+function dynamicProduct(graph: GraphBuilder, x: string, q: string, s: string, y: string): void {
+  if (graph.first(`${x}.u`)) graph.node("DynamicQuantizeLinear", [x], [`${x}.u`, `${x}.r`, `${x}.z`]);
+  graph.node("Cast", [graph.node("MatMulInteger", [`${x}.u`, q, `${x}.z`], `${y}.i`)], `${y}.f`, { to: 1 });
+  graph.node("Mul", [`${y}.f`, graph.node("Mul", [`${x}.r`, s], `${y}.s`)], y);
 }
 
 /** Row-wise dynamic: scale = max|row| / 127, zero point 128. Rows never see each other, so drafts change no bit. */
