@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { relative, sep } from "node:path";
+import { join, relative, sep } from "node:path";
 import { DiffuSpecError } from "@diffuspec/contracts";
 import { type HubDtype, hubDtypes, hubGraph, readHubModel } from "@diffuspec/verifier-ar";
 import { isObject } from "./checks.ts";
@@ -54,9 +54,12 @@ function templateOf(value: unknown): string | undefined {
 
 /** A graph of another name, where there is but one. Weights that can be imported are said to be so. */
 async function onlyGraph(dir: string): Promise<string | undefined> {
-  const names = (await readdir(dir, { recursive: true }).catch(() => [])).map((name) => name.split(sep).join("/"));
-  const graphs = names.filter((name) => /^(onnx\/)?[^/]+\.onnx$/.test(name));
-  const weights = names.find((name) => /^[^/]+\.(safetensors|gguf)$/.test(name));
+  const namesIn = (folder: string) => readdir(join(dir, folder)).catch(() => []);
+  const names = await namesIn("");
+  const graphs = [...names, ...(await namesIn("onnx")).map((name) => `onnx/${name}`)].filter((name) =>
+    name.endsWith(".onnx"),
+  );
+  const weights = names.find((name) => /\.(safetensors|gguf)$/.test(name));
   if (graphs.length > 0 || weights === undefined) return graphs.length === 1 ? graphs[0] : undefined;
   throw new DiffuSpecError({
     code: "ERR_MODEL_FILE_MISSING",

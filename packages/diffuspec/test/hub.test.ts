@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 import { createManifest } from "@diffuspec/model-files";
 import { afterAll, describe, expect, test } from "vitest";
 import { createEngine, type DrafterName, type Engine, type EngineOptions } from "../src/engine.ts";
+import { loadOver } from "../src/model.ts";
+import type { LoadOptions } from "../src/options.ts";
+import { connect } from "./fake-engine.ts";
 import { missingModel, modelDirectory } from "./model-directory.ts";
 
 /** Small random models as they lie on the hub: onnx-decoder's make_hub_fixture.py with --bytes. */
@@ -178,6 +181,26 @@ describe("a folder as it lies on the hub", () => {
         code: "ERR_OPTION",
         message: expect.stringContaining(Object.keys(option)[0]!),
       });
+  });
+});
+
+describe("load()", () => {
+  const load = (options: Partial<LoadOptions>) => loadOver(() => connect(createEngine), { threads: 1, ...options });
+
+  test("hands all of it over", async () => {
+    const exceptions = [{ id: 258, target: undefined, drafter: "unlike" }];
+    const model = await load({ model: target, dtype: "q4", drafterModel: { ...drafterModel, exceptions } });
+    expect(model.info).toMatchObject({ precision: "q4", drafter: "hybrid" });
+    const plain = await model.complete(PROMPT, { maxTokens: 24, drafter: "none" });
+    expect((await model.complete(PROMPT, { maxTokens: 24 })).ids).toEqual(plain.ids);
+    await model.dispose();
+  });
+
+  test("brings its errors back whole", async () => {
+    await expect(load({ model: target, dtype: "q8" })).rejects.toMatchObject({
+      code: "ERR_NOT_ROW_EXACT",
+      details: { output: "logits" },
+    });
   });
 });
 
