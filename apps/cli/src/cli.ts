@@ -125,7 +125,7 @@ function build(terminal: Terminal, done: (code: number) => void): Command {
   program
     .command("pull")
     .argument("<name>", "a pair of `diffuspec pairs`")
-    .description("Download a pair from a hub and import it. Goes on where it was stopped.")
+    .description("Download a pair from a hub and make a model directory of it. Goes on where it was stopped.")
     .option("--out <dir>", "where to write it (default: the cache, where --model NAME finds it)")
     .option("--hub <url>", `the hub (default: HF_ENDPOINT, else ${DEFAULT_HUB})`)
     .addOption(registryOption())

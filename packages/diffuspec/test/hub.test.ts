@@ -155,6 +155,12 @@ describe("a folder as it lies on the hub", () => {
       expect(timeByRows.map(({ rows }) => rows)).toEqual([1, 4]);
     }));
 
+  test("that is not row-exact is told so, with what differed", () =>
+    withEngine({ model: target, dtype: "q8", exactness: "tolerant", drafter: "none" }, async (engine) => {
+      const { rowExactness } = await engine.inspect({ thorough: false, rowCounts: [1], repeats: 1 });
+      expect(rowExactness).toMatchObject({ rowExact: false, firstDifference: { output: "logits" } });
+    }));
+
   test("what does not fit is a typed error", async () => {
     expect(await refused({ model: target, dtype: "int8" })).toMatchObject({ code: "ERR_MODEL_FILE_MISSING" });
     expect(await refused({ model: target, dtype: "q5" as never })).toMatchObject({ code: "ERR_OPTION" });
