@@ -53,15 +53,23 @@ export async function write(engine: Engine, drafter: DrafterName, options: objec
   }
 }
 
-const SAMPLERS = [{}, { temperature: 0.8, seed: 4, topP: 0.95 }, { repetitionPenalty: 1.1, maxTokens: 30 }];
+/** Random weights repeat themselves: it takes heat, or a penalty, for a text that is worth comparing. */
+const SAMPLERS = [
+  {},
+  { temperature: 6, seed: 4, minTokens: 30 },
+  { temperature: 6, seed: 5, topP: 0.95, minTokens: 30 },
+  { repetitionPenalty: 3, minTokens: 30 },
+];
 export async function expectEqualText(engine: Engine): Promise<void> {
   for (const options of SAMPLERS) {
     const plain = await write(engine, "none", options);
     expect(plain.drafted).toBe(0);
+    if (options !== SAMPLERS[0]) expect(new Set(plain.ids).size).toBeGreaterThan(8);
     for (const drafter of engine.info.drafters) {
       const { ids, drafted } = await write(engine, drafter, options);
       expect([drafter, ids]).toEqual([drafter, plain.ids]);
-      if (drafter !== "none") expect([drafter, drafted > 0]).toEqual([drafter, true]);
+      // In noise nothing may be worth drafting; where the text repeats, everything drafts.
+      if (drafter !== "none" && options === SAMPLERS[0]) expect([drafter, drafted > 0]).toEqual([drafter, true]);
     }
   }
 }
