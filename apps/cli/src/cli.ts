@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { DEFAULT_HUB } from "@diffuspec/model-files";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { DRAFTER_NAMES, PRECISION_NAMES } from "diffuspec";
+import { CANVAS_PRESET_NAMES, DRAFTER_NAMES, DTYPE_NAMES, PRECISION_NAMES } from "diffuspec";
 import { EXIT, explain } from "./exit.ts";
 import { type ExportFlags, exportCommand } from "./export.ts";
 import { type GenerateFlags, generate } from "./generate.ts";
@@ -142,7 +142,7 @@ function build(terminal: Terminal, done: (code: number) => void): Command {
   program
     .command("pull")
     .argument("<name>", "a pair of `diffuspec pairs`")
-    .description("Download a pair from a hub and import it. Goes on where it was stopped.")
+    .description("Download a pair from a hub and make a model directory of it. Goes on where it was stopped.")
     .option("--out <dir>", "where to write it (default: the cache, where --model NAME finds it)")
     .option("--hub <url>", `the hub (default: HF_ENDPOINT, else ${DEFAULT_HUB})`)
     .addOption(registryOption())
@@ -167,10 +167,28 @@ const withModel = (command: Command): Command =>
   command
     .option(
       "--model <name>",
-      'a pair of `diffuspec pairs`, "org/name", or a directory as ./path or /path (default: tiny-js)',
+      'a pair of `diffuspec pairs`, "org/name", or a directory as ./path or /path, imported or as published for transformers.js (default: tiny-js)',
     )
     .addOption(registryOption())
-    .addOption(new Option("--precision <name>", "weights (default: int8)").choices(PRECISION_NAMES))
+    .addOption(
+      new Option("--precision <name>", "weights of an imported model (default: int8)").choices(PRECISION_NAMES),
+    )
+    .addOption(
+      new Option("--dtype <name>", "weights of a published model (default: fp32, else what is there)").choices(
+        DTYPE_NAMES,
+      ),
+    )
+    .addOption(
+      new Option(
+        "--exactness <name>",
+        "tolerant runs graphs whose rows depend on each other; drafts may then turn near ties",
+      ).choices(["exact", "tolerant"]),
+    )
+    .option(
+      "--drafter-model <dir>",
+      "a published full-canvas diffusion model as the drafter (its tokenizer.json beside it)",
+    )
+    .addOption(new Option("--drafter-preset <name>", "the family of --drafter-model").choices(CANVAS_PRESET_NAMES))
     .option("--threads <n>", "threads of one operator (default: one a core, at most 4)", integer)
     .showHelpAfterError("Try `diffuspec --help`.");
 
@@ -195,6 +213,7 @@ Examples:
   cat prompt.js | diffuspec generate --temperature 0.7 --seed 1 --json
   diffuspec generate "const fs = " --compare
   diffuspec generate --model ./models/smollm2-135m --drafter prompt-lookup --chat "Why is the sky blue?"
+  diffuspec generate --model ./SmolLM2-135M-Instruct --dtype q4 --chat "Why is the sky blue?"
   diffuspec inspect
   diffuspec pairs
   diffuspec pull smollm2-135m

@@ -25,7 +25,8 @@ export async function inspect(terminal: Terminal, flags: InspectFlags): Promise<
 }
 
 function describe({ info, rowExactness, timeByRows, pastLength }: Inspection): string {
-  const part = ({ layers, width }: { layers: number; width: number }) => `${layers} layers x ${width}`;
+  const part = ({ layers, width }: Inspection["info"]["target"]) =>
+    layers === undefined ? "published, of unnamed size" : `${layers} layers x ${width}`;
   const total = info.files.reduce((sum, file) => sum + file.bytes, 0);
   const nameWidth = Math.max(...info.files.map((file) => file.name.length));
   const found = rowExactness.firstDifference;
@@ -33,7 +34,7 @@ function describe({ info, rowExactness, timeByRows, pastLength }: Inspection): s
     `model       ${info.model} (${info.licence})`,
     `directory   ${info.directory}`,
     `target      ${part(info.target)}, ${info.vocabularySize} ids, context ${info.contextLength}`,
-    `drafter     ${info.draftModel ? part(info.draftModel) : "none"}; n-gram ${info.ngram ?? "none"}`,
+    `drafter     ${info.draftModel ? part(info.draftModel) : "none"}; n-gram ${info.ngram ?? "of the text at hand"}`,
     `can draft   ${info.drafters.join(", ")}`,
     `runs as     ${info.precision}, ${info.threads} thread${info.threads === 1 ? "" : "s"}`,
     "",

@@ -6,12 +6,16 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { openModel } from "@diffuspec/model-files";
+import { createEngine } from "diffuspec/engine";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runCli } from "./cli.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "cli-pull-"));
 const golden = (file: string) =>
   fileURLToPath(new URL(`../../../packages/model-import/test/golden/${file}`, import.meta.url));
+/** A published decoder and a diffusion model that fits it. */
+const published = (file: string) =>
+  fileURLToPath(new URL(`../../../packages/diffuspec/test/hub/${file}`, import.meta.url));
 const registry = join(dir, "pairs.json");
 let hub: string;
 let server: Server;
@@ -19,7 +23,8 @@ let server: Server;
 beforeAll(async () => {
   server = createServer((request, response) => {
     const path = request.url!.replace("/org/", "").replace("/resolve/main/", "/");
-    const file = path.endsWith("/tokenizer.json") ? undefined : golden(path);
+    const known = path.startsWith("target/") || path.startsWith("canvas/") ? published(path) : undefined;
+    const file = known ?? (path.endsWith("/tokenizer.json") ? undefined : golden(path));
     if (file !== undefined && !existsSync(file)) return void response.writeHead(404).end();
     const body = file === undefined ? Buffer.from("{}") : readFileSync(file);
     response.setHeader("content-length", body.length);
@@ -45,6 +50,28 @@ beforeAll(async () => {
     preset: "qwen3-0.6b-mdlm",
     bytes: 100,
   };
+  const files = (...paths: string[]) => paths.map((path) => ({ path }));
+  const asPublished = {
+    repository: "org/target",
+    format: "onnx",
+    main: "onnx/model_q4.onnx",
+    files: files(
+      "config.json",
+      "generation_config.json",
+      "tokenizer.json",
+      "tokenizer_config.json",
+      "onnx/model_q4.onnx",
+    ),
+    bytes: 70_000,
+  };
+  const canvas = {
+    repository: "org/canvas",
+    format: "onnx",
+    main: "onnx/model.onnx",
+    files: files("tokenizer.json", "onnx/model.onnx", "onnx/model.onnx_data"),
+    canvas: { maskId: 264 },
+    bytes: 80_000,
+  };
   const absent = { ...safetensors, files: [{ path: "absent.safetensors" }] };
   const entry = (source: object, more: object = {}) => ({
     title: "small",
@@ -64,6 +91,7 @@ beforeAll(async () => {
           { target: safetensors, drafter: onnx, import: { precision: ["int4"] } },
           { drafter: part },
         ),
+        published: entry({ target: asPublished, drafter: canvas }, { drafter: part, load: { drafter: "recycling" } }),
         absent: entry({ target: absent }, { obtain: ["ask its maker"] }),
         own: entry({ kind: "directory", path: "x" }, { notMeasured: "never" }),
       },
@@ -116,6 +144,32 @@ test("a pair is fetched, imported, and a model directory with its drafter's file
 
   const again = await cli("pull", "small-qwen2", "--registry", registry, "--out", out);
   expect(again).toMatchObject({ code: 0, out: expect.stringContaining("is already in") });
+});
+
+test("a published pair is taken as it is, and load() runs it with its drafter", async () => {
+  const out = join(dir, "published");
+  const { code, out: said } = await cli("pull", "published", "--registry", registry, "--out", out);
+  expect([code, said]).toEqual([0, expect.stringContaining(`--model ${out}`)]);
+  expect((await openModel(out)).manifest).toMatchObject({
+    name: "pairs/published",
+    licence: "Apache-2.0",
+    hubTarget: { graph: "onnx/model_q4.onnx" },
+    hubDrafter: { model: "org/qwen2", canvas: { maskId: 264 }, graph: "drafter/onnx/model.onnx" },
+  });
+  const texts = [];
+  const engine = await createEngine({ model: out, threads: 1 });
+  expect(engine.info.drafters).toContain("dlm");
+  for (const drafter of ["none", "dlm", "ngram"] as const) {
+    const session = await engine.openSession({ drafter });
+    let text = "";
+    for await (const round of session.generate("abcabc", { maxTokens: 16 })) text += `${[...round.tokens]},`;
+    texts.push(text);
+    await session.dispose();
+  }
+  await engine.dispose();
+  expect(new Set(texts).size).toBe(1);
+  const flag = await cli("pull", "published", "--registry", registry, "--out", join(dir, "y"), "--precision", "int8");
+  expect(flag).toMatchObject({ code: 2, err: expect.stringContaining("--precision was given for published") });
 });
 
 test("what fails is one line that says what to do, and leaves nothing under the name", async () => {

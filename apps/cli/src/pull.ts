@@ -38,6 +38,7 @@ export async function pullCommand(terminal: Terminal, name: string, flags: PullF
   const pair = findPair(name, await openRegistries(flags.registry));
   const { entry } = pair;
   const source = hubSource(pair);
+  if (source.target.format === "onnx") refuseImportFlags(name, flags);
   const dir = resolve(flags.out ?? modelDir(`pairs/${name}`));
   if (await isThere(join(dir, MANIFEST_NAME))) return report(terminal, flags, { name, dir, files: [], already: true });
   if (await isThere(dir)) throw inTheWay(dir);
@@ -62,12 +63,37 @@ export async function pullCommand(terminal: Terminal, name: string, flags: PullF
 
   const made = join(part, "model");
   await rm(made, { recursive: true, force: true });
+  if (source.target.format === "onnx") {
+    await rename(join(part, "target"), made);
+    const hubTarget = { graph: source.target.main };
+    await writeManifest(made, {
+      format: 1,
+      name: `pairs/${name}`,
+      licence: entry.target.licence,
+      hubTarget,
+      files: listed(target),
+    });
+  } else await importTarget(terminal, pair, source, flags, part, made);
+  if (drafter.length > 0) await addDrafter(made, join(part, "drafter"), entry, source, drafter);
+  await rename(made, dir);
+  if (!flags.keepSource) await rm(part, { recursive: true, force: true });
+  return report(terminal, flags, { name, dir, files: [...target, ...drafter], already: false });
+}
+
+async function importTarget(
+  terminal: Terminal,
+  { entry }: FoundPair,
+  source: HubSource,
+  flags: PullFlags,
+  part: string,
+  made: string,
+): Promise<void> {
   const { precision, contextLength } = { ...source.import, ...(flags.precision && { precision: flags.precision }) };
   await importModel({
     source:
       source.target.main === undefined ? join(part, "target") : join(part, "target", ...source.target.main.split("/")),
     out: made,
-    name: `pairs/${name}`,
+    name: `pairs/${entry.name}`,
     licence: entry.target.licence,
     signal: terminal.signal,
     onProgress: importProgress(terminal),
@@ -75,10 +101,6 @@ export async function pullCommand(terminal: Terminal, name: string, flags: PullF
     ...(contextLength !== undefined && { contextLength }),
     ...(flags.calibrate !== undefined && { calibrate: await calibrateWith(flags.calibrate, terminal.signal) }),
   });
-  if (drafter.length > 0) await addDrafter(made, join(part, "drafter"), entry, source, drafter);
-  await rename(made, dir);
-  if (!flags.keepSource) await rm(part, { recursive: true, force: true });
-  return report(terminal, flags, { name, dir, files: [...target, ...drafter], already: false });
 }
 
 /** Moves a drafter's files beside the target and lists them; what runs them reads `hubDrafter` of the manifest. */
@@ -91,16 +113,24 @@ async function addDrafter(
 ): Promise<void> {
   const path = join(dir, MANIFEST_NAME);
   const manifest = JSON.parse(await readFile(path, "utf8"));
-  for (const file of pulled) manifest.files[`drafter/${file.path}`] = { bytes: file.bytes, sha256: file.sha256 };
+  Object.assign(manifest.files, listed(pulled, "drafter/"));
+  const { preset, canvas, main } = source.drafter!;
   manifest.hubDrafter = {
     model: drafter?.model,
     licence: drafter?.licence,
-    preset: source.drafter!.preset,
-    graph: `drafter/${source.drafter!.main}`,
+    preset,
+    canvas,
+    graph: `drafter/${main}`,
   };
-  await writeFile(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  await writeManifest(dir, manifest);
   await rename(from, join(dir, "drafter"));
 }
+
+const listed = (pulled: readonly PulledFile[], below = "") =>
+  Object.fromEntries(pulled.map(({ path, bytes: size, sha256 }) => [`${below}${path}`, { bytes: size, sha256 }]));
+
+const writeManifest = (dir: string, manifest: object) =>
+  writeFile(join(dir, MANIFEST_NAME), `${JSON.stringify(manifest, null, 2)}\n`);
 
 interface Pulled {
   readonly name: string;
@@ -141,6 +171,19 @@ function hubSource({ entry, registry }: FoundPair): HubSource {
         ? `it comes in the package ${source.package}`
         : `the registry ${registry.source} says that it lies in ${source.path}`,
     next: source.kind === "package" ? `npm install ${source.package}` : "Load it by its name.",
+    details: { model: name },
+  });
+}
+
+/** What is published as it runs is not converted. @throws ERR_OPTION */
+function refuseImportFlags(name: string, { precision, calibrate }: PullFlags): void {
+  const [flag] = [precision && "--precision", calibrate && "--calibrate"].filter((given) => given !== undefined);
+  if (flag === undefined) return;
+  throw new DiffuSpecError({
+    code: "ERR_OPTION",
+    what: `${flag} was given for ${name}`,
+    why: "its weights are published as they run, and nothing is imported",
+    next: "Leave it out.",
     details: { model: name },
   });
 }

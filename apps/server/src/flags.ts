@@ -1,6 +1,13 @@
 import { parseArgs } from "node:util";
 import { DiffuSpecError } from "@diffuspec/contracts";
-import { DRAFTER_NAMES, type DrafterName, LOAD_DEFAULTS, PRECISION_NAMES, type PrecisionName } from "diffuspec";
+import {
+  CANVAS_PRESET_NAMES,
+  DRAFTER_NAMES,
+  DTYPE_NAMES,
+  LOAD_DEFAULTS,
+  type LoadOptions,
+  PRECISION_NAMES,
+} from "diffuspec";
 import { LISTEN_DEFAULTS } from "./listen.ts";
 
 export interface Flags {
@@ -9,13 +16,7 @@ export interface Flags {
   /** The name clients use: the model's name as it was typed; undefined for a path, whose model says its own. */
   readonly modelName: string | undefined;
   /** Options of load(); what is left out takes its default there. */
-  readonly load: {
-    readonly model?: string;
-    readonly registry?: string;
-    readonly drafter?: DrafterName;
-    readonly precision?: PrecisionName;
-    readonly threads?: number;
-  };
+  readonly load: Partial<LoadOptions>;
 }
 
 export const HELP = `diffuspec-server: an OpenAI-compatible server on 127.0.0.1
@@ -27,6 +28,10 @@ Usage: diffuspec-server [flags]
   --registry FILE a registry of pairs of your own
   --drafter NAME  ${DRAFTER_NAMES.join(", ")} (default ${LOAD_DEFAULTS.drafter}, or the pair's own)
   --precision P   ${PRECISION_NAMES.join(", ")} (default ${LOAD_DEFAULTS.precision})
+  --dtype D       weights of a published model: ${DTYPE_NAMES.join(", ")} (default: fp32, else what is there)
+  --exactness E   exact, or tolerant: runs graphs whose rows depend on each other (default ${LOAD_DEFAULTS.exactness})
+  --drafter-model DIR    a published full-canvas diffusion model as the drafter
+  --drafter-preset NAME  its family: ${CANVAS_PRESET_NAMES.join(", ")}
   --threads N     threads of one operator (default: one a core, at most four)
   --help          this text
 
@@ -37,7 +42,11 @@ const NAME = /^\w[\w.-]*(?:\/[\w.-]+)?$/;
 
 /** @throws ERR_OPTION for an unknown flag or a value that is no number where one is needed */
 export function parseFlags(args: readonly string[]): Flags {
-  const { port, threads, model, registry, drafter, precision, help } = parsed(args);
+  const values = parsed(args);
+  const { port, threads, model, registry, drafter, precision, dtype, exactness, help } = values;
+  const { "drafter-model": directory, "drafter-preset": preset } = values;
+  if (preset !== undefined && directory === undefined)
+    throw usageError("--drafter-preset was given", "it says what --drafter-model is, which is missing");
   const name = model ?? LOAD_DEFAULTS.model;
   return {
     help: help ?? false,
@@ -47,6 +56,14 @@ export function parseFlags(args: readonly string[]): Flags {
       ...(model !== undefined && { model }),
       ...(registry !== undefined && { registry }),
       ...(precision !== undefined && { precision: oneOf("--precision", precision, PRECISION_NAMES) }),
+      ...(dtype !== undefined && { dtype: oneOf("--dtype", dtype, DTYPE_NAMES) }),
+      ...(exactness !== undefined && { exactness: oneOf("--exactness", exactness, ["exact", "tolerant"] as const) }),
+      ...(directory !== undefined && {
+        drafterModel: {
+          directory,
+          ...(preset !== undefined && { preset: oneOf("--drafter-preset", preset, CANVAS_PRESET_NAMES) }),
+        },
+      }),
       ...(drafter !== undefined && { drafter: oneOf("--drafter", drafter, DRAFTER_NAMES) }),
       ...(threads !== undefined && { threads: integer("--threads", threads, 1, 256) }),
     },
@@ -64,6 +81,10 @@ function parsed(args: readonly string[]) {
         registry: text,
         drafter: text,
         precision: text,
+        dtype: text,
+        exactness: text,
+        "drafter-model": text,
+        "drafter-preset": text,
         threads: text,
         help: { type: "boolean", short: "h" },
       },

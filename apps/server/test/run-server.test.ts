@@ -110,6 +110,23 @@ it("passes a registry and a precision on", () => {
   const flags = ["--model", "mine", "--registry", "pairs.json", "--precision", "int4"];
   expect(parseFlags(flags)).toMatchObject({ modelName: "mine", load });
   expect(() => parseFlags(["--precision", "q8"])).toThrow(/int8, fp32, int4/);
+  const published = [
+    "--dtype",
+    "q4",
+    "--exactness",
+    "tolerant",
+    "--drafter-model",
+    "./d",
+    "--drafter-preset",
+    "dream-7b",
+  ];
+  expect(parseFlags(published).load).toEqual({
+    dtype: "q4",
+    exactness: "tolerant",
+    drafterModel: { directory: "./d", preset: "dream-7b" },
+  });
+  expect(() => parseFlags(["--drafter-preset", "dream-7b"])).toThrow(/--drafter-model/);
+  expect(() => parseFlags(["--dtype", "q5"])).toThrow(/q4f16/);
 });
 
 it("serves a model under the name that was typed, and a path under the model's own", () => {

@@ -41,6 +41,9 @@ export function requireOneOf(option: string, value: unknown, allowed: readonly s
     throw optionError(option, value, `one of ${allowed.map((name) => JSON.stringify(name)).join(", ")}`);
 }
 
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** The object without keys whose value is undefined, so that a spread does not overwrite a default with nothing. */
 export function defined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;

@@ -11,19 +11,14 @@ import { createDlmDrafter, type DlmManifest } from "@diffuspec/drafter-dlm";
 import { createCascade } from "@diffuspec/drafters/cascade";
 import { createPromptLookup } from "@diffuspec/drafters/prompt-lookup";
 import { createRecycling } from "@diffuspec/drafters/recycling";
-import {
-  createNgramScorer,
-  createOnlineScorer,
-  createUniformScorer,
-  followText,
-  type NgramModel,
-} from "@diffuspec/ngram-scorer";
-import type { OnnxVerifier } from "@diffuspec/verifier-ar";
+import { createNgramScorer, createOnlineScorer, followText, type NgramModel } from "@diffuspec/ngram-scorer";
 import { defined } from "./checks.ts";
+import type { HubDrafterModel } from "./hub-drafter.ts";
 import { openNgram } from "./ngram.ts";
 import { createNgramDrafter } from "./ngram-drafter.ts";
 import { DRAFTER_NAMES, type DrafterName, type EngineOptions, NGRAM_DEFAULTS } from "./options.ts";
 import type { Pair } from "./pair.ts";
+import type { Target } from "./target.ts";
 
 export interface Drafters {
   /** The drafters this model has the files for. */
@@ -41,20 +36,22 @@ const NEED_MODEL: readonly DrafterName[] = ["dlm", "dlm-argmax", "hybrid"];
 export function createDrafters(parts: {
   pair: Pair;
   tokenizer: Tokenizer;
-  verifier: OnnxVerifier;
+  verifier: Target;
+  /** In place of the pair's own diffusion drafter. */
+  hubDrafter: HubDrafterModel | undefined;
   settings: EngineOptions;
 }): Drafters {
-  const { pair, verifier, tokenizer, settings } = parts;
+  const { pair, verifier, tokenizer, hubDrafter, settings } = parts;
   const made = new Map<DrafterName, Promise<Drafter | undefined>>();
-  const available = DRAFTER_NAMES.filter(
-    (name) => (!NEED_MODEL.includes(name) || pair.manifest.drafter) && (name !== "ngram" || pair.manifest.ngram),
-  );
+  const hasModel = hubDrafter !== undefined || pair.manifest.drafter !== undefined;
+  const available = DRAFTER_NAMES.filter((name) => hasModel || !NEED_MODEL.includes(name));
   const require = (name: DrafterName) => {
     if (!available.includes(name)) throw unavailable(name, pair.manifest.name, available);
   };
 
   /** @param coupling weight of a sampler's noise: its full weight after the search has weighed the drafter */
   async function dlm(name: DrafterName, search: PathSearch | (() => PathSearch), coupling: number): Promise<Drafter> {
+    if (hubDrafter) return hubDrafter.create({ name, search, coupling });
     const { threads, lattice, steps, taps } = settings;
     const drafter = pair.manifest.drafter as unknown as DlmManifest;
     return createDlmDrafter({
@@ -72,25 +69,22 @@ export function createDrafters(parts: {
     });
   }
 
-  let ngram: Promise<NgramModel | undefined> | undefined;
+  let ngram: Promise<NgramModel> | undefined;
   const theNgram = () => {
-    ngram ??= openNgram(pair);
+    ngram ??= openNgram(pair, verifier.vocabularySize);
     return ngram;
   };
 
-  /** Eq. 8 with the model's n-gram, topped up with each session's own text; without one the drafter alone decides. */
+  /** Eq. 8 with the model's n-gram, topped up with each session's own text. */
   async function cps(): Promise<() => PathSearch> {
-    const { eosIds } = pair.manifest.target;
+    const { eosIds } = pair.manifest;
     const { online = true, tree, ...beam } = settings.search === "tree" ? { tree: {} } : settings.search;
     const model = await theNgram();
     const searchWith = <State>(scorer: CausalScorer<State>) =>
       tree
         ? createTreeSearch({ scorer, eosIds, ...defined(beam), ...defined(tree) })
         : createBeamSearch({ scorer, eosIds, ...defined(beam) });
-    return () => {
-      if (!model) return searchWith(createUniformScorer(verifier.vocabularySize));
-      return searchWith(online ? followText(createOnlineScorer(model)) : createNgramScorer(model));
-    };
+    return () => searchWith(online ? followText(createOnlineScorer(model)) : createNgramScorer(model));
   }
 
   async function make(name: DrafterName): Promise<Drafter | undefined> {
@@ -106,10 +100,9 @@ export function createDrafters(parts: {
         return createRecycling({ vocabularySize: verifier.vocabularySize });
       case "ngram": {
         const { cut = NGRAM_DEFAULTS.cut } = settings.ngram;
-        return createNgramDrafter({ model: (await theNgram())!, endIds: pair.manifest.target.eosIds, cut });
+        return createNgramDrafter({ model: await theNgram(), endIds: pair.manifest.eosIds, cut });
       }
       case "hybrid": {
-        if (!pair.manifest.ngram) return get("dlm");
         const { least = NGRAM_DEFAULTS.least } = settings.ngram;
         const [first, otherwise] = [(await get("ngram"))!, (await get("dlm"))!];
         const alone = ({ sampler }: DraftStart) => sampler.temperature > 0;

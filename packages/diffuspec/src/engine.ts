@@ -11,18 +11,20 @@
  */
 import { DiffuSpecError } from "@diffuspec/contracts";
 import { type Generation, openSession, type Session } from "@diffuspec/spec-loop";
-import { createVerifier, type OnnxVerifier } from "@diffuspec/verifier-ar";
 import { refuseUnknown, requireOneOf } from "./checks.ts";
 import { createControllers } from "./controllers.ts";
 import { createDrafters } from "./drafters.ts";
 import type { Engine, EngineSession, SessionChoice } from "./engine-types.ts";
 import type { ModelInfo } from "./events.ts";
 import { checkPrompt, type GenerateOptions, type Prompt, toLoopOptions } from "./generate-options.ts";
+import { type HubDrafterModel, openHubDrafter } from "./hub-drafter.ts";
 import { inspect } from "./inspect.ts";
 import { checkLengthController, DRAFTER_NAMES, type EngineOptions, resolveEngineOptions } from "./options.ts";
 import { openPair, type Pair, withPairDefaults } from "./pair.ts";
+import { openTarget, type Target } from "./target.ts";
 import { openText } from "./text.ts";
 
+export type { CanvasPresetName, DrafterModelOption } from "./drafter-model.ts";
 export type { Engine, EngineSession, SessionChoice } from "./engine-types.ts";
 export type { ModelInfo, PartInfo } from "./events.ts";
 export type { ChatPrompt, GenerateOptions, Prompt, TextPrompt } from "./generate-options.ts";
@@ -38,21 +40,15 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
   resolveEngineOptions(options); // what is misspelt is said before a registry is read
   const given = resolveEngineOptions(await withPairDefaults(options));
   given.onProgress?.({ phase: "files", done: 0, total: 1 });
-  const pair = await openPair(given.model, { registry: given.registry });
+  const pair = await openPair(given.model, { registry: given.registry, dtype: given.dtype });
   const settings = fitted(given, pair.manifest);
   settings.onProgress?.({ phase: "files", done: 1, total: 1 });
-  const { tokenizer, chat } = await openText(pair);
+  const { tokenizer, bosId, chat } = await openText(pair);
+  const hubDrafter = await openHubDrafter(pair, settings, tokenizer.vocabulary);
   settings.onProgress?.({ phase: "target", done: 0, total: 1 });
-  const verifier = await createVerifier({
-    target: pair.manifest.target,
-    resolve: pair.files.path,
-    precision: settings.precision,
-    exactness: settings.exactness,
-    vocabulary: tokenizer.vocabulary,
-    ...(settings.threads !== undefined && { threads: settings.threads }),
-  });
+  const verifier = await openTarget(pair, settings, tokenizer.vocabulary);
   settings.onProgress?.({ phase: "target", done: 1, total: 1 });
-  const drafters = createDrafters({ pair, tokenizer, verifier, settings });
+  const drafters = createDrafters({ pair, tokenizer, verifier, hubDrafter, settings });
   const controllers = createControllers();
   try {
     drafters.require(settings.drafter);
@@ -63,7 +59,7 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
     await verifier.dispose();
     throw error;
   }
-  const info = describe(pair, verifier, settings, drafters.available);
+  const info = describe({ pair, verifier, hubDrafter, settings, drafters: drafters.available });
   const sessions = new Set<Session>();
   let standing: Promise<EngineSession> | undefined;
   let closed = false;
@@ -73,7 +69,6 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
     if (prompt instanceof Int32Array) return prompt;
     if (typeof prompt === "object") return chat(prompt.messages);
     const ids = tokenizer.encode(prompt);
-    const { bosId } = pair.manifest.target;
     return begin && bosId !== undefined ? Int32Array.of(bosId, ...ids) : ids;
   }
 
@@ -144,22 +139,30 @@ function fitted(given: EngineOptions, { threads, draft }: Pair["manifest"]): Eng
   };
 }
 
-function describe(
-  { files, manifest }: Pair,
-  verifier: OnnxVerifier,
-  settings: EngineOptions,
-  drafters: ModelInfo["drafters"],
-): ModelInfo {
-  const part = (from: Record<string, unknown>) => ({
-    layers: Number(from.layers),
-    width: Number(from.width),
-    parameters: typeof from.parameters === "number" ? from.parameters : undefined,
+function describe({
+  pair: { files, manifest },
+  verifier,
+  hubDrafter,
+  settings,
+  drafters,
+}: {
+  pair: Pair;
+  verifier: Target;
+  hubDrafter: HubDrafterModel | undefined;
+  settings: EngineOptions;
+  drafters: ModelInfo["drafters"];
+}): ModelInfo {
+  const { target } = manifest;
+  const part = ({ layers, width, parameters }: Record<string, unknown>) => ({
+    layers: Number(layers),
+    width: Number(width),
+    parameters: typeof parameters === "number" ? parameters : undefined,
   });
   return {
     model: manifest.name,
     directory: files.dir,
     licence: manifest.licence,
-    precision: settings.precision,
+    precision: target.kind === "own" ? settings.precision : (target.dtype ?? target.graph),
     threads: verifier.chain.threads,
     exactness: settings.exactness,
     rowExact: verifier.rowExactness?.rowExact,
@@ -167,12 +170,12 @@ function describe(
     drafters,
     vocabularySize: verifier.vocabularySize,
     contextLength: verifier.contextLength,
-    target: part({ ...manifest.target }),
-    draftModel: manifest.drafter && part(manifest.drafter),
+    target: part(target.kind === "own" ? { ...target } : { ...verifier.chain.shape }),
+    draftModel: hubDrafter?.info ?? (manifest.drafter && part(manifest.drafter)),
     ngram: manifest.ngram,
     chat: manifest.chatTemplate !== undefined,
     generation: manifest.generation,
-    files: Object.entries(files.manifest.files).map(([name, { bytes }]) => ({ name, bytes })),
+    files: files.list,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { FinishReason, RoundStats } from "@diffuspec/spec-loop";
 import type { GenerateOptions } from "./generate-options.ts";
-import type { DrafterName, PrecisionName } from "./options.ts";
+import type { DrafterName } from "./options.ts";
 
 /** The ids of one verification round, as soon as they are certain. */
 export interface TokensEvent {
@@ -62,8 +62,8 @@ export interface ModelInfo {
   readonly model: string;
   readonly directory: string;
   readonly licence: string;
-  /** Of the target's weights. */
-  readonly precision: PrecisionName;
+  /** Of the target's weights: a PrecisionName, of a published model its dtype, or its graph where that has another name. */
+  readonly precision: string;
   readonly threads: number;
   readonly exactness: "exact" | "tolerant";
   /** True where the probe at load found every row independent of the others; undefined where it did not run. */
@@ -77,7 +77,7 @@ export interface ModelInfo {
   readonly contextLength: number;
   readonly target: PartInfo;
   readonly draftModel: PartInfo | undefined;
-  /** The n-gram's file; undefined where the uniform scorer stands in. */
+  /** The n-gram's file; undefined where it knows only the text at hand. */
   readonly ngram: string | undefined;
   /** Whether a prompt may be { messages }: the model has a chat template. */
   readonly chat: boolean;
@@ -86,9 +86,9 @@ export interface ModelInfo {
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
 }
 
-/** A network's sizes. */
+/** A network's sizes; undefined where a published model does not say them. */
 export interface PartInfo {
-  readonly layers: number;
-  readonly width: number;
+  readonly layers: number | undefined;
+  readonly width: number | undefined;
   readonly parameters: number | undefined;
 }

@@ -14,6 +14,7 @@ export type { RegistryOption } from "@diffuspec/model-files";
 export type { FinishReason, RoundStats } from "@diffuspec/spec-loop";
 export type { ChatMessage } from "@diffuspec/tokenizer";
 export type { ChatSession } from "./chat.ts";
+export { CANVAS_PRESET_NAMES, type CanvasPresetName, type DrafterModelOption } from "./drafter-model.ts";
 export type { CompletionResult, DoneEvent, GenerateEvent, GenerateStats, ModelInfo, TokensEvent } from "./events.ts";
 export type { CallOptions, ChatPrompt, GenerateOptions, Prompt, TextPrompt } from "./generate-options.ts";
 export { INSPECT_DEFAULTS, type Inspection, type InspectOptions } from "./inspection.ts";
@@ -21,6 +22,7 @@ export { load, type Model } from "./model.ts";
 export {
   DRAFTER_NAMES,
   type DrafterName,
+  DTYPE_NAMES,
   type LengthControllerOption,
   LOAD_DEFAULTS,
   type LoadOptions,

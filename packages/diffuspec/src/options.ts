@@ -1,5 +1,7 @@
 import type { RegistryOption } from "@diffuspec/model-files";
+import type { HubDtype } from "@diffuspec/verifier-ar";
 import { defined, optionError, refuseUnknown, requireInteger, requireNumber, requireOneOf } from "./checks.ts";
+import { checkDrafterModel, type DrafterModelOption } from "./drafter-model.ts";
 
 /**
  * What may draft. "dlm": the diffusion drafter, its lattice searched with the n-gram (DiffuSpec); "hybrid": the same, but
@@ -15,6 +17,18 @@ export type DrafterName = (typeof DRAFTER_NAMES)[number];
  */
 export const PRECISION_NAMES = ["int8", "fp32", "int4"] as const;
 export type PrecisionName = (typeof PRECISION_NAMES)[number];
+
+/** Weights of a model published for transformers.js, by the names its files have there. */
+export const DTYPE_NAMES = [
+  "fp32",
+  "fp16",
+  "q8",
+  "int8",
+  "uint8",
+  "q4",
+  "q4f16",
+  "bnb4",
+] as const satisfies readonly HubDtype[];
 
 /**
  * Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, the
@@ -41,8 +55,9 @@ export type SearchOption =
   | "tree";
 
 /**
- * The n-gram as a drafter: it ends a draft before the chance of all of it falls below `cut`. "hybrid" takes its draft where it
- * expects `least` accepted tokens or more, and always where the temperature is above 0.
+ * The n-gram as a drafter, the model's own or one of nothing but the text at hand: it ends a draft before the chance of all of
+ * it falls below `cut`. "hybrid" takes its draft where it expects `least` accepted tokens or more, and always where the
+ * temperature is above 0.
  */
 export interface NgramOption {
   readonly cut?: number;
@@ -68,6 +83,15 @@ export interface EngineOptions {
   readonly drafter: DrafterName;
   readonly lengthController: LengthControllerOption;
   readonly precision: PrecisionName;
+  /** Weights of a published model; absent: what its registry entry says, else fp32 where it is there, else what is. */
+  readonly dtype?: HubDtype;
+  /** Most ids of prompt and completion of a published model; absent: 2,048, or what it has. Others have it in their manifest. */
+  readonly contextLength?: number;
+  /**
+   * A published full-canvas diffusion model in place of the pair's own drafter. Its vocabulary must be the target's; the first
+   * difference is ERR_VOCABULARY_MISMATCH.
+   */
+  readonly drafterModel?: string | DrafterModelOption;
   /** Threads of one operator; absent: what the manifest says suits the model, else one a core, at most four. */
   readonly threads?: number;
   /** "exact" refuses a graph whose rows depend on each other; "tolerant" runs it. */
@@ -118,6 +142,9 @@ const ENGINE_KEYS = [
   "drafter",
   "lengthController",
   "precision",
+  "dtype",
+  "contextLength",
+  "drafterModel",
   "threads",
   "exactness",
   "lattice",
@@ -147,6 +174,9 @@ export function resolveEngineOptions(options: Partial<EngineOptions> = {}): Engi
   requireOneOf("drafter", all.drafter, DRAFTER_NAMES);
   checkLengthController(all.lengthController);
   requireOneOf("precision", all.precision, PRECISION_NAMES);
+  if (all.dtype !== undefined) requireOneOf("dtype", all.dtype, DTYPE_NAMES);
+  if (all.contextLength !== undefined) requireInteger("contextLength", all.contextLength, 2, 2 ** 24);
+  if (all.drafterModel !== undefined) checkDrafterModel(all.drafterModel);
   requireOneOf("exactness", all.exactness, ["exact", "tolerant"]);
   if (all.threads !== undefined) requireInteger("threads", all.threads, 1, 256);
   requireInteger("steps", all.steps, 1, 64);

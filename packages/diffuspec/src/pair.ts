@@ -1,93 +1,95 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { DiffuSpecError } from "@diffuspec/contracts";
 import {
   type FoundPair,
   findPair,
   locatePair,
-  type Model,
-  openModel,
+  MANIFEST_NAME,
+  modelPlace,
   openRegistries,
   pairNotHere,
   type RegistryOption,
 } from "@diffuspec/model-files";
-import type { TargetManifest } from "@diffuspec/verifier-ar";
-import type { GenerateOptions } from "./generate-options.ts";
-import { checkGenerateOptions } from "./generate-options.ts";
-import { type EngineOptions, resolveEngineOptions } from "./options.ts";
+import type { HubDtype } from "@diffuspec/verifier-ar";
+import { chooseGraph } from "./hub-target.ts";
+import type { EngineOptions } from "./options.ts";
+import { hashedFiles, type PairFiles, plainFiles } from "./pair-files.ts";
+import { describeFolder, type PairManifest, readPair } from "./read-pair.ts";
 
-export interface DraftSettings {
-  readonly lattice: EngineOptions["lattice"];
-  readonly search: Exclude<EngineOptions["search"], "tree">;
-  readonly ngram: EngineOptions["ngram"];
-}
-
-/** What a pair's manifest says beyond names and hashes; the sizes are checked where the graphs are loaded. */
-export interface PairManifest {
-  readonly name: string;
-  readonly licence: string;
-  /** File name of the shared tokenizer.json. */
-  readonly tokenizer: string;
-  readonly target: TargetManifest & { readonly parameters?: number };
-  /** File name of the chat template (Jinja); undefined where the model takes no conversations. */
-  readonly chatTemplate: string | undefined;
-  /** Absent where the model comes without a diffusion drafter. `tokenizer` names one of its own, to be compared. */
-  readonly drafter: Record<string, unknown> | undefined;
-  /** File name of the n-gram. */
-  readonly ngram: string | undefined;
-  /** Threads of one operator that suit the model's size; absent: one a core, at most four. */
-  readonly threads: number | undefined;
-  /** What its drafters were fitted with, below the caller's own lattice, search and ngram. */
-  readonly draft: DraftSettings;
-  /** The model's own defaults for generation. */
-  readonly generation: GenerateOptions;
-}
-
-/** A model directory whose files were all hashed, and what its manifest says. */
+/** A model's files, and what they say. */
 export interface Pair {
-  readonly files: Model;
+  readonly files: PairFiles;
   readonly manifest: PairManifest;
+}
+
+export interface OpenPairOptions {
+  readonly registry?: RegistryOption | undefined;
+  /** Weights of a published model. */
+  readonly dtype?: HubDtype | undefined;
+  readonly load?: LoadPackage;
 }
 
 /**
  * Finds a model by its name in a registry, by path ("./models/mine", absolute), or by the name "org/name" of a downloaded
- * one, and hashes its files.
+ * one. With a manifest.json its files are hashed; a folder with a config.json and no manifest is a published model.
  *
  * @throws ERR_MODEL_FILE_MISSING (also: the pair was not fetched, its package is not installed), ERR_MODEL_FILE_ALTERED,
  *   ERR_MODEL_UNKNOWN, ERR_PARSE
  */
-export async function openPair(
-  model: string,
-  { registry, load = (source) => import(source) }: { registry?: RegistryOption | undefined; load?: LoadPackage } = {},
-): Promise<Pair> {
+export async function openPair(model: string, options: OpenPairOptions = {}): Promise<Pair> {
+  const { registry, dtype, load = (source) => import(source) } = options;
   const found = await registered(model, registry);
-  const files = await openModel(found === undefined ? model : await directoryOf(found, load));
-  return { files, manifest: readPair(files) };
+  const place = found === undefined ? model : await directoryOf(found, load);
+  const folder = modelPlace(place);
+  if (await isPublished(folder)) {
+    const graph = await chooseGraph(folder, dtype);
+    const files = await plainFiles(folder, graph.graph);
+    return { files, manifest: await describeFolder(files, found?.entry.name ?? nameOf(folder), graph) };
+  }
+  const { files, manifest } = await hashedFiles(place);
+  return { files, manifest: await readPair(files, manifest, dtype) };
 }
 
 /**
- * The options with what the registry says suits the pair, where the caller says nothing.
+ * The options with what the registry says suits the pair, where the caller says nothing. A model without a diffusion drafter
+ * looks its drafts up in the prompt.
  *
  * @throws as openPair, where the name or the registry is wrong
  */
 export async function withPairDefaults<T extends Partial<EngineOptions>>(options: T): Promise<T> {
   if (typeof options.model !== "string") return options;
   const found = await registered(options.model, options.registry);
-  const dir = found && (await locatePair(found));
-  const drafts = dir !== undefined && (await bringsDrafter(dir));
+  const dir = found ? await locatePair(found) : modelPlace(options.model);
+  const drafts = options.drafterModel !== undefined || (dir !== undefined && (await bringsDrafter(dir)));
+  const drafter = dir === undefined || drafts ? {} : { drafter: "prompt-lookup" };
   // A registry's drafter is for a target alone: a directory that has a diffusion drafter uses it.
-  const suits = Object.entries(found?.entry.load ?? {}).filter(
+  const suits = Object.entries({ ...drafter, ...found?.entry.load }).filter(
     ([key]) => options[key as keyof T] === undefined && !(key === "drafter" && drafts),
   );
   return { ...options, ...Object.fromEntries(suits) };
 }
 
-/** Read before the files are checked: it decides a default and nothing else. */
+/**
+ * Read before the files are checked: it decides a default and nothing else. A published drafter (`hubDrafter`) is no default:
+ * its passes are long, and what it brings is not measured.
+ */
 const bringsDrafter = (dir: string): Promise<boolean> =>
-  readFile(join(dir, "manifest.json"), "utf8").then(
+  readFile(join(dir, MANIFEST_NAME), "utf8").then(
     (text) => /"drafter"\s*:\s*\{/.test(text),
     () => false,
   );
+
+const isThere = (path: string) => stat(path).then(Boolean, () => false);
+
+const isPublished = async (dir: string) =>
+  !(await isThere(join(dir, MANIFEST_NAME))) && (await isThere(join(dir, "config.json")));
+
+/** A folder of the hub's own cache is named after a commit; the repository's name stands above it. */
+function nameOf(folder: string): string {
+  const [, owner, name] = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\][^/\\]+$/.exec(folder) ?? [];
+  return name === undefined ? basename(folder) : `${owner}/${name}`;
+}
 
 /** A name never holds a slash or a backslash; what does is a path, or "org/name". */
 async function registered(model: string, registry: RegistryOption | undefined): Promise<FoundPair | undefined> {
@@ -120,54 +122,3 @@ async function packageDirectory(model: string, source: string, load: LoadPackage
     });
   }
 }
-
-function readPair({ dir, manifest }: Model): PairManifest {
-  const refuse = (why: string) =>
-    new DiffuSpecError({
-      code: "ERR_PARSE",
-      what: `The manifest of ${manifest.name} does not describe a pair`,
-      why,
-      next: "Restore the model, or export it again with a target, a tokenizer, and the file names of their graphs.",
-      details: { directory: dir },
-    });
-  const {
-    name,
-    licence,
-    tokenizer,
-    chatTemplate,
-    target,
-    drafter,
-    ngram,
-    threads,
-    draft = {},
-    generation = {},
-  } = manifest;
-  if (!isObject(target)) throw refuse("it has no object target");
-  if (!Array.isArray(target.eosIds) || !target.eosIds.every(Number.isInteger))
-    throw refuse("target.eosIds is no list of ids");
-  if (typeof tokenizer !== "string") throw refuse("tokenizer is no file name");
-  if (chatTemplate !== undefined && typeof chatTemplate !== "string") throw refuse("chatTemplate is no file name");
-  if (drafter !== undefined && !isObject(drafter)) throw refuse("drafter is no object");
-  if (ngram !== undefined && typeof ngram !== "string") throw refuse("ngram is no file name");
-  if (threads !== undefined && !(Number.isInteger(threads) && (threads as number) > 0))
-    throw refuse("threads is no positive integer");
-  if (!isObject(generation)) throw refuse("generation is no object");
-  checkGenerateOptions(generation);
-  if (!isObject(draft)) throw refuse("draft is no object");
-  const { lattice, search, ngram: ngramDraft } = resolveEngineOptions(draft);
-  return {
-    name,
-    licence: typeof licence === "string" ? licence : "unknown",
-    tokenizer,
-    chatTemplate,
-    target: target as unknown as PairManifest["target"],
-    drafter,
-    ngram,
-    threads: threads as number | undefined,
-    draft: { lattice, search: search === "tree" ? {} : search, ngram: ngramDraft },
-    generation,
-  };
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -8,6 +8,7 @@ import type { Engine } from "../src/engine-types.ts";
 import type { ModelInfo } from "../src/events.ts";
 import { toLoopOptions } from "../src/generate-options.ts";
 import { type Port, serve } from "../src/host.ts";
+import type { EngineOptions } from "../src/options.ts";
 import type { Reply, Request } from "../src/protocol.ts";
 
 export interface FakeEngine extends Engine {
@@ -91,8 +92,14 @@ export function createFakeEngine(onPass: (pass: number) => void = () => {}): Fak
   };
 }
 
-/** A client's link to an engine in this thread, over a real channel: messages are cloned and come later, as from a worker. */
-export function connect(engine: Engine): Link & { crash(error: Error): void; readonly held: boolean } {
+/**
+ * A client's link to an engine in this thread, over a real channel: messages are cloned and come later, as from a worker.
+ *
+ * @param engine one that is there, or how it is made of the options that arrive
+ */
+export function connect(
+  engine: Engine | ((options: Partial<EngineOptions>) => Promise<Engine>),
+): Link & { crash(error: Error): void; readonly held: boolean } {
   const { port1, port2 } = new MessageChannel();
   let gone: (error: Error | undefined) => void = () => {};
   let over = false;
@@ -104,7 +111,9 @@ export function connect(engine: Engine): Link & { crash(error: Error): void; rea
     port2.close();
     gone(error);
   };
-  serve(port2 as unknown as Port & MessagePort, async () => engine);
+  serve(port2 as unknown as Port & MessagePort, async (options) =>
+    typeof engine === "function" ? engine(options) : engine,
+  );
   return {
     post: (request: Request) => port1.postMessage(request),
     onReply: (listener) => void port1.on("message", (reply: Reply) => listener(reply)),

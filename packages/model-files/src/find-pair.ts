@@ -3,7 +3,8 @@ import { isAbsolute, join, resolve } from "node:path";
 import { DiffuSpecError } from "@diffuspec/contracts";
 import { modelDir } from "./cache.ts";
 import { MANIFEST_NAME } from "./manifest.ts";
-import { builtInRegistry, type PairEntry, parseRegistry, type Registry, readRegistry } from "./registry.ts";
+import { builtInRegistry, parseRegistry, readRegistry } from "./registry.ts";
+import type { PairEntry, Registry } from "./registry-types.ts";
 
 /** A registry of one's own: the path of its file, or its content. */
 export type RegistryOption = string | object;
@@ -57,10 +58,14 @@ export function pairPlaces({ entry, registry }: FoundPair, cwd: string = process
   return [join(cwd, "models", name), modelDir(`pairs/${name}`)];
 }
 
-/** The model directory of a pair; undefined where it was not fetched yet, or comes in a package. */
+/**
+ * The model directory of a pair; undefined where it was not fetched yet, or comes in a package. A directory that a registry
+ * names may be one as it lies on the hub, without a manifest: then it has a config.json.
+ */
 export async function locatePair(pair: FoundPair, cwd?: string): Promise<string | undefined> {
+  const marks = pair.entry.source.kind === "directory" ? [MANIFEST_NAME, "config.json"] : [MANIFEST_NAME];
   for (const place of pairPlaces(pair, cwd))
-    if (await stat(join(place, MANIFEST_NAME)).then(Boolean, () => false)) return place;
+    for (const mark of marks) if (await stat(join(place, mark)).then(Boolean, () => false)) return place;
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 import { DiffuSpecError } from "@diffuspec/contracts";
 import { altered, missing, optionError } from "./errors.ts";
 import { type Fetch, type How, receive, statusError } from "./fetch-file.ts";
-import type { HubFiles } from "./registry.ts";
+import type { HubFiles } from "./registry-types.ts";
 
 /** The one host that is known by name. */
 export const DEFAULT_HUB = "https://huggingface.co";

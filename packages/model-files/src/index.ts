@@ -27,17 +27,16 @@ export {
 } from "./find-pair.ts";
 export { DEFAULT_HUB, type Hub, hubOf, resolveUrl } from "./hub.ts";
 export { createManifest, type FileEntry, MANIFEST_NAME, type Manifest, parseManifest } from "./manifest.ts";
-export { type Model, OPEN_MODEL_DEFAULTS, type OpenModelOptions, openModel } from "./open-model.ts";
+export { type Model, modelPlace, OPEN_MODEL_DEFAULTS, type OpenModelOptions, openModel } from "./open-model.ts";
 export { PULL_DEFAULTS, type PullCheck, type PulledFile, type PullOptions, pullFiles } from "./pull.ts";
-export {
-  builtInRegistry,
-  type HubFile,
-  type HubFiles,
-  type Measurement,
-  type PairEntry,
-  type PairSource,
-  type PartEntry,
-  parseRegistry,
-  type Registry,
-  readRegistry,
-} from "./registry.ts";
+export { builtInRegistry, parseRegistry, readRegistry } from "./registry.ts";
+export type {
+  CanvasEntry,
+  HubFile,
+  HubFiles,
+  Measurement,
+  PairEntry,
+  PairSource,
+  PartEntry,
+  Registry,
+} from "./registry-types.ts";

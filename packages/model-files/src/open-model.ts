@@ -108,11 +108,15 @@ export async function openModel(dirOrName: string | URL, options: OpenModelOptio
   };
 }
 
+/** Where a model lies that is given by path (absolute, or beginning with "./" or "../") or by its name in the cache. */
+export const modelPlace = (dirOrName: string, cacheDir?: string): string =>
+  isPath(dirOrName) ? resolve(dirOrName) : modelDir(dirOrName, cacheDir);
+
+const isPath = (model: string) => isAbsolute(model) || /^\.\.?([/\\]|$)/.test(model);
+
 async function realDirectory(dirOrName: string | URL, cacheDir: string): Promise<string> {
-  const isPath = dirOrName instanceof URL || isAbsolute(dirOrName) || /^\.\.?([/\\]|$)/.test(dirOrName);
-  const wanted = isPath
-    ? resolve(dirOrName instanceof URL ? fileURLToPath(dirOrName) : dirOrName)
-    : modelDir(dirOrName, cacheDir);
+  const given = dirOrName instanceof URL ? fileURLToPath(dirOrName) : dirOrName;
+  const wanted = modelPlace(given, cacheDir);
   try {
     const dir = await realpath(wanted);
     if ((await stat(dir)).isDirectory()) return dir;
@@ -123,7 +127,7 @@ async function realDirectory(dirOrName: string | URL, cacheDir: string): Promise
     code: "ERR_MODEL_UNKNOWN",
     what: `There is no model ${JSON.stringify(String(dirOrName))}`,
     why: `${wanted} is not a directory`,
-    next: isPath
+    next: isPath(given)
       ? "Pass the directory that holds its manifest.json."
       : 'Download it first, or pass a path that begins with "./".',
     details: { model: String(dirOrName), directory: wanted },

@@ -8,7 +8,7 @@ import { type Fetch, fetchToFile, type How } from "./fetch-file.ts";
 import { digestFile } from "./hash.ts";
 import { askHub, compareFacts, type Hub, type HubFacts, hubFetch, resolveUrl } from "./hub.ts";
 import { pathFault } from "./paths.ts";
-import type { HubFile, HubFiles } from "./registry.ts";
+import type { HubFile, HubFiles } from "./registry-types.ts";
 
 export interface PullOptions {
   readonly source: HubFiles;

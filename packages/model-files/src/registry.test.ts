@@ -101,6 +101,22 @@ describe("an own registry", () => {
       /main/,
     ],
     [
+      "options of an import that does not happen",
+      withEntry({
+        source: {
+          ...hub,
+          target: { ...hub.target, format: "onnx", main: "a.safetensors" },
+          import: { contextLength: 9 },
+        },
+      }),
+      /not for an onnx target/,
+    ],
+    [
+      "a drafter of no known kind",
+      withEntry({ source: { ...hub, drafter: { ...hub.target, format: "onnx", main: "a.safetensors", canvas: {} } } }),
+      /neither preset nor canvas\.maskId/,
+    ],
+    [
       "a file twice",
       withEntry({ source: { ...hub, target: { ...hub.target, files: [{ path: "x" }, { path: "X" }] } } }),
       /twice/,
@@ -116,6 +132,13 @@ describe("an own registry", () => {
     await expect(openRegistries(join(root, "no.json"))).rejects.toMatchObject({ code: "ERR_MODEL_FILE_MISSING" });
     await expect(openRegistries(root)).rejects.toMatchObject({ code: "ERR_MODEL_FILE_MISSING" });
   });
+});
+
+it("a published target needs no import, and its drafter no preset", () => {
+  const onnx = { ...hub.target, format: "onnx", main: "a.safetensors" };
+  const drafter = { ...onnx, canvas: { maskId: 3, shift: 1, eosIds: [0] } };
+  const { pairs } = parseRegistry(withEntry({ source: { ...hub, target: onnx, drafter } }), "there.json");
+  expect(pairs[0]).toMatchObject({ source: { target: onnx, drafter } });
 });
 
 describe("a pair", () => {
@@ -137,6 +160,8 @@ describe("a pair", () => {
     expect(await locatePair(pair, root)).toBeUndefined();
     for (const place of places.reverse()) {
       await mkdir(place, { recursive: true });
+      await writeFile(join(place, "config.json"), "{}"); // half a pull is no model
+      expect(await locatePair(pair, root)).not.toBe(place);
       await writeFile(join(place, "manifest.json"), "{}");
       expect(await locatePair(pair, root)).toBe(place);
     }

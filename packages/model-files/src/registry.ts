@@ -18,94 +18,7 @@ import {
 import { errnoOf } from "./errors.ts";
 import builtIn from "./pairs.json" with { type: "json" };
 import { isModelName, pathFault } from "./paths.ts";
-
-/** One of the two models of a pair: what it is, not where its files are. */
-export interface PartEntry {
-  /** "org/name", as its makers call it. */
-  readonly model: string;
-  /** SPDX id where there is one. */
-  readonly licence: string;
-  readonly parameters: number;
-}
-
-/** A file of a hub repository. What is not given here is asked of the hub. */
-export interface HubFile {
-  readonly path: string;
-  readonly bytes?: number;
-  /** 64 hexadecimal digits, lower case. */
-  readonly sha256?: string;
-  /** True for an index of safetensors: the files it names are fetched too. */
-  readonly shards?: boolean;
-}
-
-/** Files of a hub repository, and what becomes of them. */
-export interface HubFiles {
-  /** "org/name" */
-  readonly repository: string;
-  /** Default "main". */
-  readonly revision?: string;
-  /** "gguf" and "safetensors" are imported; "onnx" is taken as it is. */
-  readonly format: "gguf" | "safetensors" | "onnx";
-  readonly files: readonly HubFile[];
-  /** The .gguf file, or the graph; the others lie beside it. Not for safetensors. */
-  readonly main?: string;
-  /** Of an "onnx" drafter: the preset of the adapter that runs it. */
-  readonly preset?: string;
-  /** Bytes to download, about. */
-  readonly bytes: number;
-}
-
-/** Where a pair's files come from. */
-export type PairSource =
-  | { readonly kind: "package"; readonly package: string }
-  /** A model directory; relative to the registry's file. */
-  | { readonly kind: "directory"; readonly path: string }
-  | {
-      readonly kind: "hub";
-      readonly target: HubFiles;
-      readonly drafter?: HubFiles;
-      /** Options of the target's import. */
-      readonly import?: {
-        readonly precision?: readonly ("int8" | "fp32" | "int4")[];
-        readonly contextLength?: number;
-      };
-    };
-
-/** One number, and the machine it was taken on. */
-export interface Measurement {
-  readonly what: string;
-  readonly value: number;
-  readonly unit: string;
-  /** The machine. */
-  readonly where: string;
-  /** The result file, log entry or page that says so. */
-  readonly source: string;
-}
-
-export interface PairEntry {
-  readonly name: string;
-  readonly title: string;
-  readonly target: PartEntry;
-  /** Null for a target alone, which drafts by prompt lookup or recycling. */
-  readonly drafter: PartEntry | null;
-  readonly source: PairSource;
-  /** Options of load() where the caller says nothing. */
-  readonly load?: { readonly drafter?: string; readonly precision?: string };
-  /** Ways to the files without a hub. */
-  readonly obtain?: readonly string[];
-  readonly notes?: string;
-  /** Null where nothing was measured; `notMeasured` then says why. */
-  readonly measured: readonly Measurement[] | null;
-  readonly notMeasured?: string;
-}
-
-export interface Registry {
-  /** The file, "built-in", or "the option registry". */
-  readonly source: string;
-  /** What relative directories begin at; undefined where there is no file. */
-  readonly dir: string | undefined;
-  readonly pairs: readonly PairEntry[];
-}
+import type { HubFiles, PairEntry, Registry } from "./registry-types.ts";
 
 const MAX_BYTES = 2 ** 20;
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -210,13 +123,22 @@ const hubFiles = (formats: readonly string[], more: Record<string, ReturnType<ty
     bytes: integer(1),
     ...more,
   });
+const canvas = object({
+  maskId: optional(integer(0)),
+  eosIds: optional(list(integer(0), 1, 20)),
+  shift: optional(oneOf(0, 1)),
+  vocabularySize: optional(integer(1)),
+  blockSize: optional(integer(1)),
+  window: optional(integer(1)),
+  maxLength: optional(integer(1)),
+});
 const sources = {
   // A registry is data. The one way from here to running code, a package that is imported, is the built-in one's alone.
   package: { package: text(200) },
   directory: { path: text(1000) },
   hub: {
-    target: hubFiles(["gguf", "safetensors"], {}),
-    drafter: optional(hubFiles(["onnx"], { preset: text(50) })),
+    target: hubFiles(["gguf", "safetensors", "onnx"], {}),
+    drafter: optional(hubFiles(["onnx"], { preset: optional(text(50)), canvas: optional(canvas) })),
     import: optional(
       object({
         precision: optional(list(oneOf("int8", "fp32", "int4"), 1, 3)),
@@ -255,7 +177,11 @@ function entryFault(entry: unknown, at: string, trusted: boolean): string | unde
       () => {
         const { source } = entry as PairEntry;
         if (source.kind !== "hub") return undefined;
-        const { target, drafter } = source;
+        const { target, drafter, import: importing } = source;
+        if (target.format === "onnx" && importing !== undefined)
+          return `${at}.source.import is not for an onnx target, which is not imported`;
+        if (drafter && drafter.preset === undefined && drafter.canvas?.maskId === undefined)
+          return `${at}.source.drafter has neither preset nor canvas.maskId`;
         return hubFault(target, `${at}.source.target`) ?? (drafter && hubFault(drafter, `${at}.source.drafter`));
       },
     ])

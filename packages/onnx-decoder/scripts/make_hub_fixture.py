@@ -1,6 +1,7 @@
 """Writes small random models the way they lie on the hub, with golden numbers computed in NumPy (float64).
 
     python make_hub_fixture.py [OUT]          default ../test/hub; needs numpy and onnx
+    python make_hub_fixture.py OUT --bytes    a piece for every byte, so that they can write text; fewer graphs, no numbers
 
 OUT/target   a Llama decoder as it is published for transformers.js: config.json, tokenizer.json, onnx/model.onnx with its
              external data, model_fp16.onnx (half-precision keys, values and logits), model_q4.onnx (MatMulNBits), and
@@ -12,13 +13,18 @@ import json, pathlib, sys
 import numpy as np
 from onnx import TensorProto as T, helper, numpy_helper
 
+BYTES = "--bytes" in sys.argv
 OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "../test/hub").resolve()
 MS = "com.microsoft"
 WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN, EPSILON, THETA, POSITIONS = 32, 4, 2, 8, 48, 1e-5, 10000.0, 160
 CHARACTERS = "ĠĊabcdefghijklmnopqrstuvwxyz0123456789.,;:!?()[]{}<>=+-*/'\""
+if BYTES:
+    spare = iter(range(256, 512))
+    CHARACTERS = [chr(b if 0x21 <= b <= 0x7E or 0xA1 <= b <= 0xAC or b >= 0xAE else next(spare)) for b in range(256)]
+VOCABULARY = MASK = 264 if BYTES else 64
+CANVAS_VOCABULARY, BLOCK = VOCABULARY + 8, 4
 PIECES = ["<|end|>", "<|start|>", *CHARACTERS]
-PIECES += [f"<|reserved_{i}|>" for i in range(64 - len(PIECES))]
-VOCABULARY, CANVAS_VOCABULARY, MASK, BLOCK = 64, 72, 64, 4
+PIECES += [f"<|reserved_{i}|>" for i in range(VOCABULARY - len(PIECES))]
 
 
 def state(layers, vocabulary, seed):
@@ -255,13 +261,22 @@ for folder in (target / "onnx", model / "onnx"): folder.mkdir(parents=True, exis
 s = state(LAYERS, VOCABULARY, 21)
 beside = External(target / "onnx/model.onnx_data")
 decoder(s, target / "onnx/model.onnx", "fp32", True, beside); beside.file.close()
-for suffix, kind, keep in (("_fp16", "fp16", True), ("_quantized", "q8", True), ("_q4", "q4", False)): decoder(s, target / f"onnx/model{suffix}.onnx", kind, keep)
+for suffix, kind, keep in (("_fp16", "fp16", True), ("_quantized", "q8", True), ("_q4", "q4", False))[BYTES:]: decoder(s, target / f"onnx/model{suffix}.onnx", kind, keep)
 tokenizer(target / "tokenizer.json")
 (target / "config.json").write_text(json.dumps({
     "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": WIDTH, "intermediate_size": HIDDEN, "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS,
     "num_hidden_layers": LAYERS, "max_position_embeddings": POSITIONS, "vocab_size": VOCABULARY, "rms_norm_eps": EPSILON, "rope_theta": THETA, "tie_word_embeddings": True,
     "bos_token_id": 1, "eos_token_id": 0, "transformers.js_config": {"use_external_data_format": {"model.onnx": True}}}, indent=2) + "\n")
-(target / "generation_config.json").write_text(json.dumps({"bos_token_id": 1, "eos_token_id": [0, 63]}) + "\n")
+(target / "generation_config.json").write_text(json.dumps({"bos_token_id": 1, "eos_token_id": [0, VOCABULARY - 1]}) + "\n")
+
+if BYTES:
+    c = state(1, CANVAS_VOCABULARY, 22)
+    beside = External(model / "onnx/model.onnx_data")
+    for name, mask, shifted in (("model", None, False), ("model_additive", "additive", False), ("model_shifted", None, True)):
+        canvas(c, model / f"onnx/{name}.onnx", mask, shifted, "fp32", beside)
+    beside.file.close()
+    tokenizer(model / "tokenizer.json", ["<|mask|>", "<|extra|>"])
+    sys.exit()
 
 prompt = np.random.default_rng(6).integers(2, 58, 12).tolist()
 causal = lambda n: np.tril(np.ones((n, n), bool))

@@ -7,7 +7,7 @@ export interface TimeRowsOptions {
   readonly repeats?: number;
   /** Passes of each row count before the clock starts; default 2. */
   readonly warmUp?: number;
-  /** Outputs fetched; default argmax and new_kv, as far as the graph has them. */
+  /** Outputs fetched; default new_kv, and argmax or, where the graph has none, logits. */
   readonly fetch?: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export async function timeRows(
   options: TimeRowsOptions = {},
 ): Promise<RowTime[]> {
   const { repeats = 9, warmUp = 2 } = options;
-  const fetch = options.fetch ?? ["argmax", "new_kv"].filter((name) => decoder.outputs.has(name));
+  const fetch = options.fetch ?? [decoder.outputs.has("argmax") ? "argmax" : "logits", "new_kv"];
   const times = counts.map(() => [] as number[]);
   const requests = counts.map((count) =>
     chainRequest(

@@ -9,7 +9,10 @@ import { createVocabulary } from "./vocabulary.ts";
 export interface TokenizerOptions {
   /** tokenizer.json: its text, or parsed. Must be byte-level BPE. */
   readonly json: string | object;
-  /** tokenizer_config.json. Read are eos_token and, where add_bos_token is true, bos_token. */
+  /**
+   * tokenizer_config.json. Read are eos_token and what a text begins with: the special token at the start of the
+   * post-processor's template in tokenizer.json, else bos_token where add_bos_token is true.
+   */
   readonly config?: string | object;
   /** Which library splits and merges; both give equal ids. "xenova" needs the optional peer @xenova/transformers. */
   readonly backend?: "huggingface" | "xenova";
@@ -71,8 +74,23 @@ function endsAndBeginning(options: TokenizerOptions): { eosTokens: readonly stri
   const eosTokens = options.eosTokens ?? (typeof fromConfig === "string" ? [fromConfig] : undefined);
   if (!Array.isArray(eosTokens))
     throw optionError("eosTokens is missing and config names no eos_token; without one a text would never end");
-  const bos = options.bosToken ?? (config.add_bos_token === true ? named(config.bos_token) : undefined);
+  const bos =
+    options.bosToken ??
+    (options.config === undefined
+      ? undefined
+      : templateStart(parseObject(options.json, "tokenizer.json").post_processor)) ??
+    (config.add_bos_token === true ? named(config.bos_token) : undefined);
   return { eosTokens, bosToken: typeof bos === "string" ? bos : undefined };
+}
+
+/** The special token that a post-processor puts before a single text. */
+function templateStart(processor: unknown): unknown {
+  if (!isObject(processor)) return undefined;
+  if (processor.type === "Sequence" && Array.isArray(processor.processors))
+    return processor.processors.map(templateStart).find((start) => start !== undefined);
+  if (processor.type !== "TemplateProcessing" || !Array.isArray(processor.single)) return undefined;
+  const [first] = processor.single as unknown[];
+  return isObject(first) && isObject(first.SpecialToken) ? first.SpecialToken.id : undefined;
 }
 
 const optionError = (why: string): DiffuSpecError =>

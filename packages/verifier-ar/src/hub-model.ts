@@ -87,17 +87,30 @@ export function hubGraph(directory: string, dtype: HubDtype): string {
       why: `it is one of ${Object.keys(SUFFIXES).join(", ")}`,
       next: "Pass one of them, or the graph's path as `graph`.",
     });
-  const folder = existsSync(join(directory, "onnx")) ? join(directory, "onnx") : directory;
-  for (const base of ["model", "decoder_model_merged"])
-    for (const suffix of SUFFIXES[dtype]) {
-      const path = join(folder, `${base}${suffix}.onnx`);
-      if (existsSync(path)) return path;
-    }
+  const found = findGraph(directory, dtype);
+  if (found !== undefined) return found;
+  const folder = folderOf(directory);
   const present = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".onnx")) : [];
   throw missing(
     `${directory} has no ${dtype} graph`,
     present.length > 0 ? `${folder} holds ${present.join(", ")}` : `there is no .onnx file in ${folder}`,
   );
+}
+
+/** The dtypes whose graph is there; first those whose rows are usually exact, the model's own numbers before all. */
+export function hubDtypes(directory: string): HubDtype[] {
+  return PREFERRED.filter((dtype) => findGraph(directory, dtype) !== undefined);
+}
+
+const PREFERRED: readonly HubDtype[] = ["fp32", "q4", "fp16", "q4f16", "bnb4", "int8", "uint8", "q8"];
+
+const folderOf = (directory: string) => (existsSync(join(directory, "onnx")) ? join(directory, "onnx") : directory);
+
+function findGraph(directory: string, dtype: HubDtype): string | undefined {
+  const names = ["model", "decoder_model_merged"].flatMap((base) =>
+    SUFFIXES[dtype].map((suffix) => join(folderOf(directory), `${base}${suffix}.onnx`)),
+  );
+  return names.find((path) => existsSync(path));
 }
 
 function readJson(directory: string, file: string): Record<string, unknown> | undefined {

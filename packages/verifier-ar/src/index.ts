@@ -14,7 +14,7 @@
  */
 export type { PassOptions } from "./assemble.ts";
 export { createHubVerifier, HUB_DEFAULTS, type HubVerifier, type HubVerifierOptions } from "./hub.ts";
-export { type HubDtype, type HubModel, hubGraph, readHubModel } from "./hub-model.ts";
+export { type HubDtype, type HubModel, hubDtypes, hubGraph, readHubModel } from "./hub-model.ts";
 export {
   createPlainDecoder,
   type FastestOptions,
