@@ -3,7 +3,7 @@ import { defineConfig } from "tsup";
 export default defineConfig({
   entry: {
     demo: "src/demo.ts",
-    measure: "src/measure.ts",
+    speed: "src/speed.ts",
     search: "src/search.ts",
     ngram: "src/ngram.ts",
     scorers: "src/scorers.ts",
