@@ -2,7 +2,7 @@
 import { main, run } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
-const BENCHES = ["speed", "search", "scorers", "ngram", "spec-bench", "report"];
+const BENCHES = ["speed", "ablations", "anatomy", "proof", "search", "scorers", "ngram", "spec-bench", "report"];
 
 await main(async () => {
   const [name = "speed", ...args] = process.argv.slice(2);

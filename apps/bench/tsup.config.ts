@@ -4,6 +4,9 @@ export default defineConfig({
   entry: {
     demo: "src/demo.ts",
     speed: "src/speed.ts",
+    ablations: "src/ablations.ts",
+    anatomy: "src/anatomy.ts",
+    proof: "src/proof.ts",
     search: "src/search.ts",
     ngram: "src/ngram.ts",
     scorers: "src/scorers.ts",

@@ -43,7 +43,7 @@ function plainRow(trials: readonly Trial[], name: string) {
   return { tokensPerSecond, endToEndTokensPerSecond, ...firstToken(trials, name) };
 }
 
-function methodRow(name: string, trials: readonly Trial[]) {
+export function methodRow(name: string, trials: readonly Trial[]) {
   const quiet = nonLooping(trials);
   const { tokensPerSecond, endToEndTokensPerSecond, meanAcceptedTokens, ...times } = summarise(trials, name);
   const { draftMs, searchMs, verifyMs, decodeMs } = times;
