@@ -18,11 +18,13 @@ export interface Pass {
 }
 
 export interface Profiler {
-  /** Ends the profiles: every pass since, in the order of its graph. Before the sessions are released. */
+  /** Ends the profiles: every pass of the sessions that are not released yet, graph by graph. */
   passes(): Pass[];
   /** Sessions made from now on are not profiled. */
   stop(): void;
 }
+
+type Create = (graph: string, options: InferenceSession.SessionOptions) => Promise<InferenceSession>;
 
 interface Call {
   readonly begun: number;
@@ -35,19 +37,15 @@ interface Call {
  */
 export function profileSessions(): Profiler {
   const folder = mkdtempSync(join(tmpdir(), "diffuspec-profile-"));
-  const sessions: { graph: string; session: InferenceSession; calls: Call[] }[] = [];
-  const create = InferenceSession.create;
-  const profiled = async (graph: string, options: InferenceSession.SessionOptions): Promise<InferenceSession> => {
+  const sessions = new Map<string, { graph: string; session: InferenceSession; calls: Call[] }>();
+  let made = 0;
+  const create = InferenceSession.create as Create;
+  const profiled: Create = async (graph, options) => {
     const calls: Call[] = [];
-    const profileFilePrefix = join(folder, `${sessions.length}`);
-    const known = { graph: basename(graph), calls };
-    const at = sessions.push({ ...known, session: undefined as unknown as InferenceSession }) - 1;
-    const session = await create.call(InferenceSession, graph, {
-      ...options,
-      enableProfiling: true,
-      profileFilePrefix,
-    });
-    sessions[at] = { ...known, session };
+    const prefix = `${made++}_`;
+    const profile = { enableProfiling: true, profileFilePrefix: join(folder, prefix) };
+    const session = await create.call(InferenceSession, graph, { ...options, ...profile });
+    sessions.set(prefix, { graph: basename(graph), session, calls });
     const run = session.run.bind(session) as (...args: unknown[]) => Promise<unknown>;
     session.run = (async (...args: unknown[]) => {
       const begun = performance.now();
@@ -55,18 +53,23 @@ export function profileSessions(): Profiler {
       calls.push({ begun, callMs: performance.now() - begun });
       return outputs;
     }) as InferenceSession["run"];
+    const release = session.release.bind(session);
+    session.release = () => {
+      sessions.delete(prefix);
+      return release();
+    };
     return session;
   };
-  InferenceSession.create = profiled as typeof create;
+  InferenceSession.create = profiled as typeof InferenceSession.create;
 
   return {
     stop() {
-      InferenceSession.create = create;
+      InferenceSession.create = create as typeof InferenceSession.create;
     },
     passes() {
-      for (const { session } of sessions) session.endProfiling();
-      const found = sessions.flatMap(({ graph, calls }, index) => {
-        const file = readdirSync(folder).find((name) => name.startsWith(`${index}_`));
+      for (const { session } of sessions.values()) session.endProfiling();
+      const found = [...sessions].flatMap(([prefix, { graph, calls }]) => {
+        const file = readdirSync(folder).find((name) => name.startsWith(prefix));
         if (file === undefined) throw new Error(`The runtime wrote no profile of ${graph}.`);
         const runs = readProfile(readFileSync(join(folder, file), "utf8"));
         if (runs.length !== calls.length)

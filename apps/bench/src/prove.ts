@@ -108,12 +108,12 @@ const CONTROLLERS: readonly LengthControllerOption[] = [
   { fixed: 16 },
 ];
 const FIXED: readonly LengthControllerOption[] = ["adl", "cost-aware", { fixed: 8 }];
-const WITH_DIFFUSION: readonly DrafterName[] = ["dlm", "hybrid"];
+const WITH_DIFFUSION = ["dlm", "hybrid"] as const satisfies readonly DrafterName[];
 
 /** Every drafter under every controller; those with the diffusion model also with S in 2, 4, 8, and with trees. */
 export function allCombinations(available: readonly DrafterName[]): Combination[] {
-  const drafters = available.filter((name) => name !== "none");
-  const diffusing = WITH_DIFFUSION.filter((name) => drafters.includes(name));
+  const drafters: readonly DrafterName[] = available.filter((name) => name !== "none");
+  const diffusing = WITH_DIFFUSION.filter((name) => available.includes(name));
   const whole: Combination = { steps: 1, search: "chain", drafters, controllers: CONTROLLERS };
   if (diffusing.length === 0) return [whole];
   const argmax = drafters.filter((name) => name === "dlm-argmax");
@@ -127,7 +127,7 @@ export function allCombinations(available: readonly DrafterName[]): Combination[
   ];
 }
 
-/** The model's own defaults, the bare argmax, and two samplers; S of `seed`. */
+/** The model's own defaults, the bare argmax, and two samplers. */
 export function allModes(seed: number): Mode[] {
   return [
     { name: "greedy, the model's defaults", sampling: {} },
