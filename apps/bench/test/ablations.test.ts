@@ -3,6 +3,7 @@ import { ablationSets } from "../src/ablation-sets.ts";
 import { ablationTables } from "../src/ablations-markdown.ts";
 import { lengthOrSteps, measureAblations, type SettingRow } from "../src/ablations-measure.ts";
 import { loadPair, type Pair } from "../src/pair.ts";
+import { ablationsSection } from "../src/report-kinds.ts";
 import { openSuite, takeFirst } from "../src/suite.ts";
 
 const names = (maxMasks: number, top: number) =>
@@ -56,6 +57,9 @@ describe("the embedded pair", () => {
     expect(parts.find(({ name }) => name.includes("length control"))!.byLength.map(({ length }) => length)).toContain(
       8,
     );
+    const { images } = ablationsSection(result);
+    expect(Object.keys(images)).toEqual(["mat-by-k", "lengths-by-k", "speedup-by-s", "mat-by-s"]);
+    for (const svg of Object.values(images)) expect(svg).not.toMatch(/NaN|undefined|Infinity/);
     expect(ablationTables(result)).not.toMatch(/NaN|undefined|Infinity/);
     await expect(measureAblations(pair, suite, { sets: ["magic"], maxTokens: 1 })).rejects.toThrow(
       '"magic"; there are parts',

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { anatomyTables } from "../src/anatomy-markdown.ts";
 import { anatomyRow, measureAnatomy, type WatchedRun } from "../src/anatomy-measure.ts";
 import { readProfile } from "../src/profile.ts";
+import { anatomySection } from "../src/report-kinds.ts";
 import { openSuite, takeFirst } from "../src/suite.ts";
 
 test("a pass has the kernels that were written before it, each half a microsecond longer than cut", () => {
@@ -57,5 +58,6 @@ test("the embedded pair under the profiler", { timeout: 300_000 }, async () => {
     expect(profiledNonModelShare).toBeLessThan(1);
   }
   expect(result.methods.find(({ name }) => name === "everyRound")!.draft.passes).toBe(1);
+  expect(anatomySection(result).images.anatomy).not.toMatch(/NaN|undefined|Infinity/);
   expect(anatomyTables(result)).not.toMatch(/NaN|undefined|Infinity/);
 });

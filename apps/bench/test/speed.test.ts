@@ -1,12 +1,17 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Verifier } from "@diffuspec/contracts";
 import { createSampler, openSession } from "@diffuspec/spec-loop";
 import { createFakeVerifier, oracleDrafter, plainDecode } from "@diffuspec/testkit";
 import type { Engine } from "diffuspec/engine";
 import { describe, expect, test } from "vitest";
+import { readSection } from "../src/benchmarks-write.ts";
 import type { Pair } from "../src/pair.ts";
 import { HELD_OUT, readPrompts } from "../src/prompts.ts";
+import { writeSection } from "../src/report-section.ts";
+import { writeResult } from "../src/result-file.ts";
 import { speedTables } from "../src/speed-markdown.ts";
 import { measureSpeed } from "../src/speed-measure.ts";
 import { openSuite, type Suite, takeFirst } from "../src/suite.ts";
@@ -16,7 +21,7 @@ const honest = createFakeVerifier({ vocabularySize: 50, seed: 3, contextLength: 
 const ids = (text: string) => Int32Array.from([...text].map((letter) => letter.charCodeAt(0) % 50));
 
 /** A pair whose drafts are the target's own text, seen through `drafted`. */
-export function pairOver(drafted: Verifier, drafters = ["prompt-lookup", "ngram", "hybrid", "none"]): Pair {
+function pairOver(drafted: Verifier, drafters = ["prompt-lookup", "ngram", "hybrid", "none"]): Pair {
   const sampler = createSampler({}, 50);
   const engine = {
     info: { drafters, chat: false, precision: "int8", threads: 1 },
@@ -78,6 +83,20 @@ describe("speed", () => {
       ["two", 1],
     ]);
     expect(speedTables(result)).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  test("a result file becomes a section with a plot", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "diffuspec-speed-"));
+    const { result, trials } = await measureSpeed(pairOver(honest), suite, { maxTokens: 20 });
+    writeResult(join(folder, "speed.json"), "speed", result, { trials });
+    const out = join(folder, "benchmarks.md");
+    const written = writeSection(out, readSection(join(folder, "speed.json")));
+    expect(written).toEqual([out, join(folder, "benchmarks", "fake-letters-categories.svg")]);
+    expect(readFileSync(out, "utf8")).toContain("![Speed-up by category](benchmarks/fake-letters-categories.svg)");
+    expect(readFileSync(written[1]!, "utf8")).toContain("three");
+    writeResult(join(folder, "other.json"), "magic" as never, result);
+    expect(() => readSection(join(folder, "other.json"))).toThrow('its kind is "magic"');
+    rmSync(folder, { recursive: true });
   });
 
   test("a corrupted verifier turns identical false, and the table says so", async () => {
