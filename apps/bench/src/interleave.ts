@@ -21,8 +21,8 @@ export interface InterleaveOptions {
   readonly maxTokens: number;
   /** Whole rounds over the prompts. */
   readonly repeats?: number;
-  /** No prompt is begun later than this many milliseconds after the first, which is always run. */
-  readonly stopAfterMs?: number;
+  /** No prompt is begun later than this, in milliseconds since the process began; the first is always run. */
+  readonly stopAtMs?: number;
   readonly watch?: Watcher;
 }
 
@@ -33,14 +33,13 @@ export interface InterleaveOptions {
 export async function interleave(
   methods: readonly Method[],
   prompts: readonly Int32Array[],
-  { maxTokens, repeats = 1, stopAfterMs = Number.POSITIVE_INFINITY, watch = {} }: InterleaveOptions,
+  { maxTokens, repeats = 1, stopAtMs = Number.POSITIVE_INFINITY, watch = {} }: InterleaveOptions,
 ): Promise<Trial[]> {
   for (const method of methods) await method.run(prompts[0]!, maxTokens);
-  const begun = performance.now();
   const trials: Trial[] = [];
   for (let repeat = 0; repeat < repeats; repeat++)
     for (const [index, prompt] of prompts.entries()) {
-      if (trials.length > 0 && performance.now() - begun > stopAfterMs) return trials;
+      if (trials.length > 0 && performance.now() > stopAtMs) return trials;
       const runs: Record<string, Run> = {};
       for (let turn = 0; turn < methods.length; turn++) {
         const method = methods[(turn + index + repeat) % methods.length]!;

@@ -8,7 +8,7 @@ import { encodeSuite, type Suite } from "./suite.ts";
 export interface SpeedOptions {
   readonly maxTokens: number;
   readonly repeats?: number;
-  readonly stopAfterMs?: number;
+  readonly stopAtMs?: number;
   readonly progress?: (line: string) => void;
 }
 
@@ -16,7 +16,7 @@ export type SpeedResult = Awaited<ReturnType<typeof measureSpeed>>["result"];
 
 /** Every method the pair has files for on every prompt of the suite, taking turns. */
 export async function measureSpeed(pair: Pair, suite: Suite, options: SpeedOptions) {
-  const { maxTokens, repeats = 1, stopAfterMs, progress = () => {} } = options;
+  const { maxTokens, repeats = 1, stopAtMs, progress = () => {} } = options;
   const sitting = circumstances();
   const prompts = encodeSuite(suite, pair.engine);
   const names = SPEED_METHODS.filter((name) => canRun(name, pair));
@@ -26,7 +26,7 @@ export async function measureSpeed(pair: Pair, suite: Suite, options: SpeedOptio
   const trials = await interleave(methods, prompts, {
     maxTokens,
     repeats,
-    ...(stopAfterMs !== undefined && { stopAfterMs }),
+    ...(stopAtMs !== undefined && { stopAtMs }),
     watch: { end: () => progress(`${++done}/${prompts.length * repeats}`) },
   });
   for (const method of methods) await method.dispose();

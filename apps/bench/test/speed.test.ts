@@ -106,9 +106,8 @@ describe("speed", () => {
   });
 
   test("a limit of time ends a run between two prompts, and never before the first", async () => {
-    const { result } = await measureSpeed(pairOver(honest), suite, { maxTokens: 20, stopAfterMs: 0 });
-    expect(result.prompts).toBeGreaterThanOrEqual(1);
-    expect(result.prompts).toBeLessThan(3);
+    const { result } = await measureSpeed(pairOver(honest), suite, { maxTokens: 20, stopAtMs: 0 });
+    expect(result.prompts).toBe(1);
   });
 });
 
