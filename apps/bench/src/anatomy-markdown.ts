@@ -37,7 +37,7 @@ export function anatomyTables(result: AnatomyResult): string {
   );
   const above = methods.filter(({ nonModelShare }) => nonModelShare > MOST);
   return [
-    `${pair}, ${threads} ${threads === 1 ? "thread" : "threads"}: ${prompts} prompts of the suite "${suite}", at most ${maxTokens} tokens each, ${settingsOf(sampling)}. "Not model" is decoding without the profiler less the kernels that it counted beside; "profiled" the same of decoding with it, an upper bound.`,
+    `${pair}, ${threads} ${threads === 1 ? "thread" : "threads"}: ${prompts} prompts of the suite "${suite}", at most ${maxTokens} tokens each, ${settingsOf(sampling)}. "Not model" is decoding without the profiler less the kernels that it counted beside; "profiled" the same of decoding with it, an upper bound; both of the median prompt.`,
     identical
       ? "Profiled or not, every completion equals plain AR's (exact)."
       : "NOT IDENTICAL: a run under the profiler, or a method, wrote other ids.",

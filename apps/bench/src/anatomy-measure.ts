@@ -35,7 +35,7 @@ export interface WatchedRun extends Run {
   readonly endedAt: number;
 }
 
-const METHODS = ["ar", "arExact", "promptLookup", "ngram", "everyRound", "diffuspec"] as const satisfies MethodName[];
+const METHODS = ["ar", "arExact", "ngram", "everyRound", "diffuspec"] as const satisfies MethodName[];
 const watchedName = (name: string) => `${name}, profiled`;
 
 /**
@@ -56,7 +56,7 @@ export async function measureAnatomy({ suite: openSuite, maxTokens, progress = (
   let done = 0;
   const watch = { end: () => progress(`${++done}/${prompts.length}`) };
   const trials = await interleave([...methods, ...watchedMethods], prompts, { maxTokens, watch });
-  const passes = profiler.passes();
+  const passes = await profiler.passes();
   const { drafter } = (await openModel(bare.engine.info.directory)).manifest as { drafter?: { graphs?: object } };
   const draftGraphs = new Set(Object.values(drafter?.graphs ?? {}).map((file) => basename(String(file))));
   const compared = names.flatMap((name) => (name === "ar" ? [] : [name, watchedName(name)]));
@@ -104,12 +104,13 @@ export function anatomyRow(
   draftGraphs: ReadonlySet<string>,
 ) {
   // Of a run only what came after its prefill; the passes of others lie before it or behind.
-  const own = watched.flatMap(({ endedAt, decodeMs }) =>
+  const byRun = watched.map(({ endedAt, decodeMs }) =>
     passes.filter(({ begun, callMs }) => {
       const middle = begun + callMs / 2;
       return middle > endedAt - decodeMs && middle < endedAt;
     }),
   );
+  const own = byRun.flat();
   const rounds = total(watched, "rounds");
   const perRound = (ms: number) => round(ms / rounds);
   const layers = (of: readonly Pass[], partMs: number): Layers => {
@@ -123,7 +124,8 @@ export function anatomyRow(
   };
   const drafting = own.filter(({ graph }) => draftGraphs.has(graph));
   const verifying = own.filter(({ graph }) => !draftGraphs.has(graph));
-  const [bareMs, watchedMs, kernelMs] = [total(bare, "decodeMs"), total(watched, "decodeMs"), total(own, "kernelMs")];
+  const notKernels = (runs: readonly Run[]) =>
+    round(median(runs.map(({ decodeMs }, i) => 1 - total(byRun[i]!, "kernelMs") / decodeMs)));
   return {
     name,
     rounds,
@@ -134,10 +136,10 @@ export function anatomyRow(
     profiledRound: partsOf(watched, perRound),
     draft: { passes: round(drafting.length / rounds), ...layers(drafting, total(watched, "draftMs")) },
     verify: { passes: round(verifying.length / rounds), ...layers(verifying, total(watched, "verifyMs")) },
-    /** What is not kernels, of decoding without the profiler. */
-    nonModelShare: round(1 - kernelMs / bareMs),
+    /** What is not kernels, of decoding without the profiler: the median prompt, for other work on the machine hits single ones. */
+    nonModelShare: notKernels(bare),
     /** Of decoding with it: an upper bound, for the profiler's own work is in it. */
-    profiledNonModelShare: round(1 - kernelMs / watchedMs),
+    profiledNonModelShare: notKernels(watched),
   };
 }
 
@@ -146,6 +148,8 @@ function partsOf(runs: readonly Run[], perRound: (ms: number) => number) {
   const rest = Math.max(0, total(runs, "decodeMs") - draft - search - verify);
   return { draft: perRound(draft), search: perRound(search), verify: perRound(verify), rest: perRound(rest) };
 }
+
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 /** Sum of a number over all. */
 function total<K extends string>(items: readonly Readonly<Record<K, number>>[], key: K): number {

@@ -6,7 +6,7 @@ import { progressLine, writeResult } from "./result-file.ts";
 import { findPair } from "./spec-bench-arguments.ts";
 import { openSuite, takeFirst } from "./suite.ts";
 
-const DEFAULTS = { count: 6, maxTokens: 64 } as const;
+const DEFAULTS = { count: 6, maxTokens: 24 } as const;
 
 const HELP = `npm run bench -- anatomy [options]
 
@@ -15,7 +15,8 @@ its dispatch, the binding with its copies, and JavaScript. ONNX Runtime's profil
 the pair, which takes turns with one that nobody looks at.
 
   --count N           prompts (default ${DEFAULTS.count})
-  --max-tokens N      tokens of each completion (default ${DEFAULTS.maxTokens}); a profile holds about a million operators
+  --max-tokens N      tokens of each completion (default ${DEFAULTS.maxTokens}); a profile holds about a million operators, half a
+                      kilobyte each
   --pair, --data, --prompts, --temperature, --seed, --threads, --out, --json    as for speed
 `;
 

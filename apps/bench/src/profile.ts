@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { createInterface } from "node:readline";
 import { InferenceSession } from "onnxruntime-node";
 
 /** One pass of a graph. Times in milliseconds. */
@@ -19,7 +20,7 @@ export interface Pass {
 
 export interface Profiler {
   /** Ends the profiles: every pass of the sessions that are not released yet, graph by graph. */
-  passes(): Pass[];
+  passes(): Promise<Pass[]>;
   /** Sessions made from now on are not profiled. */
   stop(): void;
 }
@@ -66,42 +67,43 @@ export function profileSessions(): Profiler {
     stop() {
       InferenceSession.create = create as typeof InferenceSession.create;
     },
-    passes() {
+    async passes() {
       for (const { session } of sessions.values()) session.endProfiling();
-      const found = [...sessions].flatMap(([prefix, { graph, calls }]) => {
-        const file = readdirSync(folder).find((name) => name.startsWith(prefix));
-        if (file === undefined) throw new Error(`The runtime wrote no profile of ${graph}.`);
-        const runs = readProfile(readFileSync(join(folder, file), "utf8"));
-        if (runs.length !== calls.length)
-          throw new Error(
-            `The profile of ${graph} has ${runs.length} of ${calls.length} passes. Ask for fewer tokens.`,
-          );
-        return calls.map((call, i) => ({ graph, ...call, ...runs[i]! }));
-      });
-      rmSync(folder, { recursive: true });
+      const found: Pass[] = [];
+      try {
+        for (const [prefix, { graph, calls }] of sessions) {
+          const file = readdirSync(folder).find((name) => name.startsWith(prefix));
+          if (file === undefined) throw new Error(`The runtime wrote no profile of ${graph}.`);
+          const runs = await readProfile(createInterface(createReadStream(join(folder, file))));
+          if (runs.length !== calls.length)
+            throw new Error(
+              `The profile of ${graph} has ${runs.length} of ${calls.length} passes. Ask for fewer tokens.`,
+            );
+          found.push(...calls.map((call, i) => ({ graph, ...call, ...runs[i]! })));
+        }
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
       return found;
     },
   };
 }
 
-interface Event {
-  readonly cat?: string;
-  readonly name: string;
-  /** Microseconds, whole ones. */
-  readonly dur: number;
-}
-
 /** The profile cuts off what is left of a microsecond, half a one in the mean. */
 const CUT_OFF = 0.5;
 
-/** A pass is written when it ends, behind its operators. */
-export function readProfile(text: string): { runtimeMs: number; kernelMs: number }[] {
+/** An event is a line of its own, of up to a kilobyte; a profile has hundreds of thousands. */
+const EVENT = /^\{"cat" : "(Session|Node)".*?"dur" :(\d+),.*?"name" :"([^"]*)"/;
+
+/** Milliseconds of every pass; a pass is written when it ends, behind its operators. */
+export async function readProfile(lines: AsyncIterable<string> | Iterable<string>) {
   const runs: { runtimeMs: number; kernelMs: number }[] = [];
   let kernels = 0;
-  for (const { cat, name, dur } of JSON.parse(text) as Event[]) {
-    if (cat === "Node" && name.endsWith("_kernel_time")) kernels += dur + CUT_OFF;
-    if (cat !== "Session" || name !== "model_run") continue;
-    runs.push({ runtimeMs: dur / 1000, kernelMs: kernels / 1000 });
+  for await (const line of lines) {
+    const [, category, micros, name] = EVENT.exec(line) ?? [];
+    if (category === "Node" && name!.endsWith("_kernel_time")) kernels += Number(micros) + CUT_OFF;
+    if (category !== "Session" || name !== "model_run") continue;
+    runs.push({ runtimeMs: Number(micros) / 1000, kernelMs: kernels / 1000 });
     kernels = 0;
   }
   return runs;

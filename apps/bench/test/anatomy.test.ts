@@ -5,7 +5,7 @@ import { readProfile } from "../src/profile.ts";
 import { anatomySection } from "../src/report-kinds.ts";
 import { openSuite, takeFirst } from "../src/suite.ts";
 
-test("a pass has the kernels that were written before it, each half a microsecond longer than cut", () => {
+test("a pass has the kernels that were written before it, each half a microsecond longer than cut", async () => {
   const events = [
     { cat: "Session", name: "session_initialization", dur: 900 },
     { cat: "Node", name: "a_kernel_time", dur: 100 },
@@ -16,7 +16,11 @@ test("a pass has the kernels that were written before it, each half a microsecon
     { cat: "Node", name: "a_kernel_time", dur: 10 },
     { cat: "Session", name: "model_run", dur: 20 },
   ];
-  expect(readProfile(JSON.stringify(events))).toEqual([
+  const lines = events.map(
+    ({ cat, name, dur }) =>
+      `{"cat" : "${cat}","pid" :1,"tid" :1,"dur" :${dur},"ts" :3,"ph" : "X","name" :"${name}","args" : {}},`,
+  );
+  expect(await readProfile(["[", ...lines, "]"])).toEqual([
     { runtimeMs: 0.2, kernelMs: 0.151 },
     { runtimeMs: 0.02, kernelMs: 0.0105 },
   ]);
