@@ -3,7 +3,10 @@ import { defineConfig } from "tsup";
 export default defineConfig({
   entry: {
     demo: "src/demo.ts",
-    measure: "src/measure.ts",
+    speed: "src/speed.ts",
+    ablations: "src/ablations.ts",
+    anatomy: "src/anatomy.ts",
+    proof: "src/proof.ts",
     search: "src/search.ts",
     ngram: "src/ngram.ts",
     scorers: "src/scorers.ts",

@@ -1,4 +1,5 @@
 import type { Circumstances } from "./circumstances.ts";
+import { measuredAt, NONE, one, table, times, two } from "./markdown.ts";
 import type { SpecBenchResult } from "./spec-bench-measure.ts";
 
 import { LABELS, type MethodName } from "./spec-bench-names.ts";
@@ -158,9 +159,6 @@ export function section(
   sittings: readonly Circumstances[],
   images: { readonly speedup: string; readonly round: string },
 ): string {
-  const [first] = sittings;
-  const { machine, node } = first ?? { machine: undefined, node: "?" };
-  const code = [...new Set(sittings.map(({ git }) => git.replace(/^([0-9a-f]{10})[0-9a-f]+/, "$1")))].join(", ");
   const anatomy = table(
     ["ms a round", ...PARTS, "all"],
     roundAnatomy(result).map(({ name, parts }) => [
@@ -172,7 +170,7 @@ export function section(
   return [
     `## Spec-Bench: ${result.pair}`,
     "",
-    `${first?.date.slice(0, 10) ?? "?"}, commit ${code || "?"}, Node ${node}, ${machine?.cpu ?? "?"}, ${machine?.cores ?? "?"} cores, ${machine?.memoryGiB ?? "?"} GiB. Speed-ups are of decoding, over plain AR (exact) in the same run; means weigh the tasks alike.`,
+    `${measuredAt(sittings)} Speed-ups are of decoding, over plain AR (exact) in the same run; means weigh the tasks alike.`,
     "",
     `![Speed-up by task](${images.speedup})`,
     "",
@@ -184,22 +182,9 @@ export function section(
   ].join("\n");
 }
 
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((_, i) => Math.max(3, ...[header, ...rows].map((row) => row[i]!.length)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(" | ")} |`;
-  const rule = `|${widths.map((width, i) => (i === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`)).join("|")}|`;
-  return [line(header), rule, ...rows.map(line)].join("\n");
-}
-
-const NONE = "-";
 const ratio = (above: number, below: number) => (below > 0 && above > 0 ? above / below : null);
 
 function meanOf(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length > 0 ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
 }
-
-const times = (value: number | null) => (value === null ? NONE : `${value.toFixed(2)}x`);
-const two = (value: number | null) => (value === null ? NONE : value.toFixed(2));
-const one = (value: number) => (Number.isFinite(value) ? value.toFixed(1) : NONE);

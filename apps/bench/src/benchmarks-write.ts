@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
 import { byTask, PARTS, roundAnatomy, section, taskLabels } from "./benchmarks-markdown.ts";
 import { groupedBars, stackedBars } from "./chart.ts";
 import type { Circumstances } from "./circumstances.ts";
+import { ablationsSection, anatomySection, speedSection } from "./report-kinds.ts";
+import { type Section, writeSection } from "./report-section.ts";
 import type { SpecBenchResult } from "./spec-bench-measure.ts";
 import { LABELS } from "./spec-bench-names.ts";
 
@@ -12,45 +13,35 @@ export interface ResultFile {
   readonly result: SpecBenchResult;
 }
 
-/** @throws an Error where the file is not one of spec-bench */
-export function readResult(file: string): ResultFile {
-  const refuse = (why: string) => new Error(`${file} is no result of spec-bench: ${why}. Write one with --out.`);
+const KINDS = { speed: speedSection, ablations: ablationsSection, anatomy: anatomySection };
+
+/** The section of a result file, whichever program wrote it. @throws an Error where it is none */
+export function readSection(file: string): Section {
+  const refuse = (why: string) => new Error(`${file} is no result of a bench: ${why}. Write one with --out.`);
   let value: unknown;
   try {
     value = JSON.parse(readFileSync(file, "utf8"));
   } catch (cause) {
     throw refuse((cause as Error).message);
   }
-  const { result, sittings = [] } = (value ?? {}) as Partial<ResultFile>;
+  const { kind, result, sittings = [] } = (value ?? {}) as Partial<ResultFile> & { kind?: string };
+  if (kind !== undefined) {
+    if (!Object.hasOwn(KINDS, kind)) throw refuse(`its kind is ${JSON.stringify(kind)}`);
+    return KINDS[kind as keyof typeof KINDS](result as never);
+  }
   if (!Array.isArray(result?.tasks) || !Array.isArray(result.means)) throw refuse("it has no tasks");
-  return { result, sittings };
+  return specBenchSection({ result, sittings });
 }
 
-/**
- * Puts the section of a result into a Markdown file, between two comments that name the pair, and its plots into the folder
- * beside it that has the file's name. What else the file says stays. Gives the paths written.
- */
-export function writeBenchmarks(out: string, { result, sittings }: ResultFile): string[] {
-  const folder = out.replace(/\.md$/, "");
-  if (folder === out) throw new Error(`--out is ${out}; it takes a Markdown file, as docs/benchmarks.md.`);
-  const name = result.pair.replace(/[^A-Za-z0-9._-]/g, "-");
-  const image = (kind: string) => join(folder, `${name}-${kind}.svg`);
-  const link = (kind: string) => `${basename(folder)}/${name}-${kind}.svg`;
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(image("speedup"), speedupChart(result));
-  writeFileSync(image("round"), roundChart(result));
+export const writeBenchmarks = (out: string, file: ResultFile): string[] => writeSection(out, specBenchSection(file));
 
-  const [begin, end] = [`<!-- spec-bench ${name}: begin -->`, `<!-- spec-bench ${name}: end -->`];
-  const body = `${begin}\n${section(result, sittings, { speedup: link("speedup"), round: link("round") })}${end}`;
-  const before = existsSync(out) ? readFileSync(out, "utf8") : "# Benchmarks\n";
-  const [from, to] = [before.indexOf(begin), before.indexOf(end)];
-  if ((from === -1) !== (to === -1) || to < from)
-    throw new Error(`${out} has one of "${begin}" and "${end}" without the other. Restore or remove both.`);
-  const text =
-    from === -1 ? `${before.trimEnd()}\n\n${body}\n` : before.slice(0, from) + body + before.slice(to + end.length);
-  mkdirSync(dirname(out), { recursive: true });
-  writeFileSync(out, text);
-  return [out, image("speedup"), image("round")];
+function specBenchSection({ result, sittings }: ResultFile): Section {
+  return {
+    kind: "spec-bench",
+    name: result.pair,
+    images: { speedup: speedupChart(result), round: roundChart(result) },
+    body: (link) => section(result, sittings, { speedup: link("speedup"), round: link("round") }),
+  };
 }
 
 function speedupChart(result: SpecBenchResult): string {

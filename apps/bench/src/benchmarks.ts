@@ -1,10 +1,11 @@
 import { parseArgs } from "node:util";
-import { readResult, writeBenchmarks } from "./benchmarks-write.ts";
+import { readSection } from "./benchmarks-write.ts";
 import { program } from "./program.ts";
+import { writeSection } from "./report-section.ts";
 
 const HELP = `npm run bench -- report FILE... --out docs/benchmarks.md
 
-Turns result files of spec-bench into a section each of a Markdown file, with plots in the folder of the same name
+Turns result files of speed, ablations, anatomy and spec-bench into a section each of a Markdown file, with plots in the folder of the same name
 beside it. A section stands between two comments and is replaced; what else the file says stays.
 `;
 
@@ -19,5 +20,5 @@ await program(async () => {
   }
   if (positionals.length === 0 || values.out === undefined) throw new Error(`Name result files and --out.\n\n${HELP}`);
   for (const file of positionals)
-    for (const written of writeBenchmarks(values.out, readResult(file))) process.stdout.write(`${written}\n`);
+    for (const written of writeSection(values.out, readSection(file))) process.stdout.write(`${written}\n`);
 });

@@ -13,10 +13,13 @@ export interface Chart {
   readonly series: readonly Series[];
 }
 
-const COLOURS = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974"];
-const WIDTH = 860;
+const COLOURS = [
+  ...["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3"],
+  ...["#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd"],
+];
+export const WIDTH = 860;
 const TEXT = "#1f2328";
-const FAINT = "#d0d7de";
+export const FAINT = "#d0d7de";
 
 /** Bars side by side, one group a category; `baseline` is drawn across. */
 export function groupedBars({ title, axis, categories, series }: Chart, baseline?: number): string {
@@ -86,14 +89,14 @@ export function stackedBars({ title, axis, categories, series }: Chart): string 
 }
 
 /** A round number of steps that holds the largest value. */
-function scale(largest: number): { most: number; step: number } {
+export function scale(largest: number): { most: number; step: number } {
   const rough = Math.max(largest, 1e-9) / 5;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].find((factor) => factor * unit >= rough - 1e-12)! * unit;
   return { most: step * Math.max(1, Math.ceil(largest / step - 1e-9)), step };
 }
 
-function frame(
+export function frame(
   head: { title: string; axis: string },
   body: readonly string[],
   names: readonly string[],
@@ -116,16 +119,16 @@ ${[text(16, 26, head.title, { size: 16 }), text(16, 46, head.axis), ...body, ...
 `;
 }
 
-const colour = (index: number) => COLOURS[index % COLOURS.length]!;
-const n = (value: number) => String(Math.round(value * 100) / 100);
-const figure = (value: number) => String(Math.round(value * 1000) / 1000);
+export const colour = (index: number) => COLOURS[index % COLOURS.length]!;
+export const n = (value: number) => String(Math.round(value * 100) / 100);
+export const figure = (value: number) => String(Math.round(value * 1000) / 1000);
 const escaped = (value: string) => value.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
-const line = (x1: number, y1: number, x2: number, y2: number, stroke: string, dash?: string) =>
+export const line = (x1: number, y1: number, x2: number, y2: number, stroke: string, dash?: string) =>
   `<line x1="${n(x1)}" y1="${n(y1)}" x2="${n(x2)}" y2="${n(y2)}" stroke="${stroke}"${dash ? ` stroke-dasharray="${dash}"` : ""}/>`;
 
 const box = (x: number, y: number, width: number, height: number, fill: string, tip: string) =>
   `<rect x="${n(x)}" y="${n(y)}" width="${n(Math.max(0, width))}" height="${n(Math.max(0, height))}" fill="${fill}"><title>${escaped(tip)}</title></rect>`;
 
-const text = (x: number, y: number, value: string, { anchor = "start", size = 12 } = {}) =>
+export const text = (x: number, y: number, value: string, { anchor = "start", size = 12 } = {}) =>
   `<text x="${n(x)}" y="${n(y)}" fill="${TEXT}" font-size="${size}" text-anchor="${anchor}">${escaped(value)}</text>`;

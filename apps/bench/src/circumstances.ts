@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createRequire } from "node:module";
 import { availableParallelism, cpus, totalmem } from "node:os";
 
 export type Circumstances = ReturnType<typeof circumstances>;
@@ -11,8 +12,15 @@ export function circumstances() {
     git: revision(),
     argv: process.argv.slice(2),
     node: process.version,
+    onnxruntime: runtimeVersion(),
     machine: { cpu: cpu?.model, cores: availableParallelism(), memoryGiB: Math.round(totalmem() / 2 ** 30) },
   };
+}
+
+/** Of the package that computes every pass. */
+function runtimeVersion(): string {
+  const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+  return version;
 }
 
 function revision(): string {

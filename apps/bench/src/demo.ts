@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
-import { readArguments, samplingOf } from "./arguments.ts";
+import { MAX_TOKENS, readArguments, samplingOf } from "./arguments.ts";
 import { interleave, type Watcher } from "./interleave.ts";
-import { DEMO_METHODS } from "./methods.ts";
+import { DEMO_METHODS, openMethods } from "./methods.ts";
 import { loadPair } from "./pair.ts";
 import { program } from "./program.ts";
 import { HELD_OUT, readPrompts } from "./prompts.ts";
@@ -26,18 +26,20 @@ DiffuSpec's, accepted draft tokens in green, the target's own tokens plain.
 await program(main);
 
 async function main(): Promise<void> {
-  const given = readArguments(process.argv.slice(2));
+  const given = readArguments(process.argv.slice(2), ["fast"]);
   if (given.help) {
     process.stdout.write(HELP);
     return;
   }
   const texts = readPrompts(given.prompts ?? HELD_OUT);
   const count = given.count ?? (given.prompts ? texts.length : given.fast ? 3 : 8);
-  const pair = await loadPair(samplingOf(given), given.threads);
+  const pair = await loadPair({ sampling: samplingOf(given), threads: given.threads });
   try {
     const prompts = texts.slice(0, count).map((text) => pair.engine.encode(text));
     const watch = given.json ? {} : storyteller(texts);
-    const trials = await interleave(pair, DEMO_METHODS, prompts, { maxTokens: given.maxTokens, watch });
+    const methods = await openMethods(DEMO_METHODS, pair);
+    const { maxTokens = MAX_TOKENS } = given;
+    const trials = await interleave(methods, prompts, { maxTokens, watch });
     const result = report(pair, trials, DEMO_METHODS);
     process.stdout.write(given.json ? `${JSON.stringify(result)}\n` : reportTable(result, pair.sampling));
     if (!result.identical) process.exitCode = 1;

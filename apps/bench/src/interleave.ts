@@ -1,7 +1,6 @@
 import type { Round } from "@diffuspec/spec-loop";
 import { repeatedShare } from "./loops.ts";
-import { type MethodName, openMethod, type Run } from "./methods.ts";
-import type { Pair } from "./pair.ts";
+import type { Method, Run } from "./methods.ts";
 
 /** Every method on one prompt. */
 export interface Trial {
@@ -13,26 +12,34 @@ export interface Trial {
 }
 
 export interface Watcher {
-  begin?(prompt: number, method: MethodName): void;
-  round?(method: MethodName, round: Round): void;
+  begin?(prompt: number, method: string): void;
+  round?(method: string, round: Round): void;
   end?(trial: Trial): void;
 }
 
+export interface InterleaveOptions {
+  readonly maxTokens: number;
+  /** Whole rounds over the prompts. */
+  readonly repeats?: number;
+  /** No prompt is begun later than this, in milliseconds since the process began; the first is always run. */
+  readonly stopAtMs?: number;
+  readonly watch?: Watcher;
+}
+
 /**
- * All methods on every prompt, taking turns prompt by prompt, the order rotated so that none always runs on a warm or a
- * throttled core. The first prompt is run once by each method beforehand and thrown away.
+ * All methods, arExact among them, on every prompt, taking turns prompt by prompt, the order rotated so that none always runs
+ * on a warm or a throttled core. The first prompt is run once by each method beforehand and thrown away.
  */
 export async function interleave(
-  pair: Pair,
-  names: readonly MethodName[],
+  methods: readonly Method[],
   prompts: readonly Int32Array[],
-  { maxTokens, repeats = 1, watch = {} }: { maxTokens: number; repeats?: number; watch?: Watcher },
+  { maxTokens, repeats = 1, stopAtMs = Number.POSITIVE_INFINITY, watch = {} }: InterleaveOptions,
 ): Promise<Trial[]> {
-  const methods = await Promise.all(names.map((name) => openMethod(name, pair)));
   for (const method of methods) await method.run(prompts[0]!, maxTokens);
   const trials: Trial[] = [];
   for (let repeat = 0; repeat < repeats; repeat++)
     for (const [index, prompt] of prompts.entries()) {
+      if (trials.length > 0 && performance.now() > stopAtMs) return trials;
       const runs: Record<string, Run> = {};
       for (let turn = 0; turn < methods.length; turn++) {
         const method = methods[(turn + index + repeat) % methods.length]!;
@@ -43,6 +50,5 @@ export async function interleave(
       trials.push(trial);
       watch.end?.(trial);
     }
-  for (const method of methods) await method.dispose();
   return trials;
 }

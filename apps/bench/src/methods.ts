@@ -1,4 +1,4 @@
-import type { Round } from "@diffuspec/spec-loop";
+import type { Generation, Round } from "@diffuspec/spec-loop";
 import type { DrafterName, EngineOptions } from "diffuspec/engine";
 import type { Pair } from "./pair.ts";
 
@@ -6,6 +6,8 @@ import type { Pair } from "./pair.ts";
 export interface Run {
   readonly ids: Int32Array;
   readonly prefillMs: number;
+  /** From the prompt to the first tokens; for the one-row loop its prefill and a mean step. */
+  readonly firstTokenMs: number;
   /** Everything after prefill. */
   readonly decodeMs: number;
   readonly rounds: number;
@@ -19,7 +21,7 @@ export interface Run {
 }
 
 export interface Method {
-  readonly name: MethodName;
+  readonly name: string;
   run(prompt: Int32Array, maxTokens: number, onRound?: (round: Round) => void): Promise<Run>;
   dispose(): Promise<void>;
 }
@@ -28,11 +30,9 @@ export interface Method {
 const SESSIONS = {
   arExact: { drafter: "none" },
   promptLookup: { drafter: "prompt-lookup" },
-  ngram: { drafter: "ngram" },
   recycling: { drafter: "recycling" },
+  ngram: { drafter: "ngram" },
   dlmArgmax: { drafter: "dlm-argmax" },
-  /** DiffuSpec with a drafter that looks at nothing but ids. */
-  idsOnly: { drafter: "dlm", engine: { taps: false } },
   /** The best-first tree in the place of the beam. */
   tree: { drafter: "dlm", engine: { search: "tree" } },
   /** The diffusion model drafts every round. */
@@ -42,30 +42,71 @@ const SESSIONS = {
 } as const satisfies Record<string, { drafter: DrafterName; engine?: Partial<EngineOptions> }>;
 
 export type MethodName = "ar" | keyof typeof SESSIONS;
-export const METHOD_NAMES = ["ar", ...Object.keys(SESSIONS)] as readonly MethodName[];
+
+export const LABELS: Readonly<Record<MethodName, string>> = {
+  ar: "plain AR, one row",
+  arExact: "plain AR, exact",
+  promptLookup: "prompt lookup",
+  recycling: "Token Recycling",
+  ngram: "n-gram alone",
+  dlmArgmax: "DLM argmax",
+  tree: "DiffuSpec, tree",
+  everyRound: "DiffuSpec, DLM every round",
+  diffuspec: "DiffuSpec",
+};
+export const labelOf = (name: string): string => LABELS[name as MethodName] ?? name;
+
+export const SPEED_METHODS = [
+  ...["ar", "arExact", "promptLookup", "recycling", "ngram", "dlmArgmax", "everyRound", "diffuspec"],
+] as readonly MethodName[];
 export const SEARCH_METHODS = ["arExact", "dlmArgmax", "tree", "everyRound"] as const;
 export const DEMO_METHODS = ["ar", "arExact", "promptLookup", "ngram", "dlmArgmax", "everyRound", "diffuspec"] as const;
+
+/** Whether it can differ from arExact only by a fault. */
+export const isDrafting = (name: string): boolean => name !== "ar" && name !== "arExact";
+
+/** Whether the pair has the files for it. */
+export const canRun = (name: MethodName, { engine }: Pair): boolean =>
+  name === "ar" || engine.info.drafters.includes(SESSIONS[name].drafter);
 
 export async function openMethod(name: MethodName, pair: Pair): Promise<Method> {
   if (name === "ar") return plainMethod(pair);
   const { drafter, engine } = { engine: undefined, ...SESSIONS[name] };
   const session = await (engine ? await pair.engineWith(engine) : pair.engine).openSession({ drafter });
+  const generate = (prompt: Int32Array, maxTokens: number) => session.generate(prompt, { ...pair.sampling, maxTokens });
+  return sessionMethod(name, generate, () => session.dispose());
+}
+
+export function openMethods(names: readonly MethodName[], pair: Pair): Promise<Method[]> {
+  return Promise.all(names.map((name) => openMethod(name, pair)));
+}
+
+export function sessionMethod(
+  name: string,
+  generate: (prompt: Int32Array, maxTokens: number) => Generation,
+  dispose: () => Promise<void>,
+): Method {
   return {
     name,
     async run(prompt, maxTokens, onRound) {
-      const generation = session.generate(prompt, { ...pair.sampling, maxTokens });
+      // A prompt that begins otherwise empties the cache: prefill is then all of the prompt's, as for the one-row loop.
+      for await (const _ of generate(Int32Array.of(prompt[0] === 0 ? 1 : 0), 1));
+      const begun = performance.now();
+      const generation = generate(prompt, maxTokens);
       const lengths: number[] = [];
+      let firstTokenMs = 0;
       for (;;) {
         const { done, value } = await generation.next();
         if (done) {
           const { totals, tokens } = value;
-          return { ...totals, ids: tokens, decodeMs: totals.wallMs - totals.prefillMs, lengths };
+          return { ...totals, ids: tokens, firstTokenMs, decodeMs: totals.wallMs - totals.prefillMs, lengths };
         }
+        if (lengths.length === 0) firstTokenMs = performance.now() - begun;
         lengths.push(value.stats.length);
         onRound?.(value);
       }
     },
-    dispose: () => session.dispose(),
+    dispose,
   };
 }
 
@@ -74,8 +115,9 @@ function plainMethod(pair: Pair): Method {
     name: "ar",
     async run(prompt, maxTokens) {
       const { ids, prefillMs, decodeMs } = await pair.plain.decode(prompt, { maxTokens, sampler: pair.sampler });
+      const firstTokenMs = prefillMs + decodeMs / ids.length;
       const none = { accepted: 0, drafted: 0, draftMs: 0, searchMs: 0, lengths: [] };
-      return { ids, prefillMs, decodeMs, rounds: ids.length, verifyMs: decodeMs, ...none };
+      return { ids, prefillMs, firstTokenMs, decodeMs, rounds: ids.length, verifyMs: decodeMs, ...none };
     },
     dispose: async () => {},
   };

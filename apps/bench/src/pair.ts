@@ -5,7 +5,7 @@ import { createSampler, type SamplerOptions } from "@diffuspec/spec-loop";
 import { type PlainDecoder, pickFastestPlain, type TargetManifest } from "@diffuspec/verifier-ar";
 import { createEngine, type Engine, type EngineOptions } from "diffuspec/engine";
 
-/** The embedded pair in this thread, and the fastest one-row loop over the same checkpoint. */
+/** A pair in this thread, and the fastest one-row loop over the same checkpoint. */
 export interface Pair {
   readonly name: string;
   readonly engine: Engine;
@@ -18,11 +18,20 @@ export interface Pair {
   dispose(): Promise<void>;
 }
 
-export async function loadPair(sampling: Partial<SamplerOptions>, threads?: number): Promise<Pair> {
-  const files = await openModel(modelDirectory);
+export interface PairOptions {
+  /** A model directory; default the embedded pair's. */
+  readonly directory?: string;
+  readonly sampling?: Partial<SamplerOptions>;
+  readonly threads?: number | undefined;
+}
+
+export async function loadPair(options: PairOptions = {}): Promise<Pair> {
+  const { directory = modelDirectory, sampling = {}, threads } = options;
+  const files = await openModel(directory);
   const target = files.manifest.target as TargetManifest;
   const own = (files.manifest.generation ?? {}) as Partial<SamplerOptions>;
-  const common = { model: modelDirectory, ...(threads !== undefined && { threads }) };
+  // Without a default drafter, for a pair may be a target alone: sessions name theirs.
+  const common = { model: files.dir, drafter: "none", ...(threads !== undefined && { threads }) } as const;
   const engine = await createEngine(common);
   const others = new Map<string, Promise<Engine>>();
   const { plain } = await pickFastestPlain({

@@ -1,6 +1,6 @@
 import type { SamplerOptions } from "@diffuspec/spec-loop";
 import type { Trial } from "./interleave.ts";
-import type { MethodName } from "./methods.ts";
+import { isDrafting, LABELS, type MethodName } from "./methods.ts";
 import type { Pair } from "./pair.ts";
 import { type Divergence, divergences, type MethodSummary, nonLooping, round, summarise } from "./summary.ts";
 
@@ -8,7 +8,7 @@ export type Report = ReturnType<typeof report>;
 
 /** The demo's object: every method, the non-looping prompts apart, and whether all completions equal arExact's. */
 export function report(pair: Pair, trials: readonly Trial[], names: readonly MethodName[]) {
-  const drafting = names.filter((name) => name !== "ar" && name !== "arExact");
+  const drafting = names.filter(isDrafting);
   const differing = divergences(trials, drafting);
   const all = Object.fromEntries(names.map((name) => [name, summarise(trials, name)])) as Record<
     MethodName,
@@ -41,19 +41,6 @@ export function report(pair: Pair, trials: readonly Trial[], names: readonly Met
     speedup: round(all.diffuspec.tokensPerSecond / all.arExact.tokensPerSecond),
   };
 }
-
-const LABELS: Readonly<Record<MethodName, string>> = {
-  ar: "plain AR, one row",
-  arExact: "plain AR, exact",
-  promptLookup: "prompt lookup",
-  ngram: "n-gram alone",
-  recycling: "Token Recycling",
-  dlmArgmax: "DLM argmax",
-  idsOnly: "DiffuSpec, ids only",
-  tree: "DiffuSpec, tree",
-  everyRound: "DiffuSpec, DLM every round",
-  diffuspec: "DiffuSpec",
-};
 
 /** A small table for people. */
 export function reportTable(result: Report, sampling: Partial<SamplerOptions>): string {

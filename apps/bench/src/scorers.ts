@@ -13,7 +13,7 @@ import { createDecoder, type Decoder } from "@diffuspec/onnx-decoder";
 import { openSession, type SamplerOptions } from "@diffuspec/spec-loop";
 import { createModelScorer, createVerifier, type TargetManifest } from "@diffuspec/verifier-ar";
 import { createEngine } from "diffuspec/engine";
-import { readArguments, samplingOf } from "./arguments.ts";
+import { MAX_TOKENS, readArguments, samplingOf } from "./arguments.ts";
 import { LOOP_SHARE, repeatedShare } from "./loops.ts";
 import { HELD_OUT, readPrompts } from "./prompts.ts";
 import { round } from "./summary.ts";
@@ -72,7 +72,7 @@ async function measure(): Promise<Row[]> {
     const session = await openSession({ verifier, drafter: dlm, controller: createAdl(ADL_TINY_JS) });
     let [tokens, rounds, all] = [0, 0, 0];
     for (const prompt of prompts) {
-      const generation = session.generate(prompt, { maxTokens: given.maxTokens, sampler });
+      const generation = session.generate(prompt, { maxTokens: given.maxTokens ?? MAX_TOKENS, sampler });
       let step = await generation.next();
       while (!step.done) step = await generation.next();
       all += step.value.totals.rounds;

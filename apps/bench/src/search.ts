@@ -1,6 +1,6 @@
-import { readArguments, samplingOf } from "./arguments.ts";
+import { MAX_TOKENS, readArguments, samplingOf } from "./arguments.ts";
 import { interleave } from "./interleave.ts";
-import { SEARCH_METHODS } from "./methods.ts";
+import { openMethods, SEARCH_METHODS } from "./methods.ts";
 import { loadPair } from "./pair.ts";
 import { HELD_OUT, readPrompts } from "./prompts.ts";
 import { divergences, nonLooping, round, summarise } from "./summary.ts";
@@ -16,11 +16,11 @@ const given = readArguments(process.argv.slice(2));
 if (given.help) {
   process.stdout.write(HELP);
 } else {
-  const pair = await loadPair(samplingOf(given), given.threads);
+  const pair = await loadPair({ sampling: samplingOf(given), threads: given.threads });
   const texts = readPrompts(given.prompts ?? HELD_OUT).slice(0, given.count ?? 24);
   const prompts = texts.map((text) => pair.engine.encode(text));
-  const { maxTokens, repeats } = given;
-  const trials = await interleave(pair, SEARCH_METHODS, prompts, { maxTokens, repeats });
+  const { maxTokens = MAX_TOKENS, repeats } = given;
+  const trials = await interleave(await openMethods(SEARCH_METHODS, pair), prompts, { maxTokens, repeats });
   const quiet = nonLooping(trials);
   const [argmax, cps, tree] = (["dlmArgmax", "everyRound", "tree"] as const).map((name) => summarise(quiet, name));
   const result = {

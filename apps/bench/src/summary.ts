@@ -1,6 +1,6 @@
 import type { Trial } from "./interleave.ts";
 import { LOOP_SHARE } from "./loops.ts";
-import type { MethodName, Run } from "./methods.ts";
+import type { Run } from "./methods.ts";
 
 /** One method over a set of trials. Rates are ratios of sums: all tokens over all seconds. */
 export interface MethodSummary {
@@ -16,7 +16,7 @@ export interface MethodSummary {
   readonly decodeMs: number;
 }
 
-export function summarise(trials: readonly Trial[], name: MethodName): MethodSummary {
+export function summarise(trials: readonly Trial[], name: string): MethodSummary {
   const runs = trials.map((trial) => trial.runs[name]!);
   const sum = (of: (run: Run) => number) => runs.reduce((total, run) => total + of(run), 0);
   const tokens = sum((run) => run.ids.length);
@@ -48,7 +48,7 @@ export interface Divergence {
 }
 
 /** Every drafting method against arExact; `ar` (one row a pass) may differ in near ties and is listed apart. */
-export function divergences(trials: readonly Trial[], names: readonly MethodName[]): Divergence[] {
+export function divergences(trials: readonly Trial[], names: readonly string[]): Divergence[] {
   return trials.flatMap((trial) =>
     names.flatMap((method) => {
       const at = firstDifference(trial.runs.arExact!.ids, trial.runs[method]!.ids);
@@ -66,8 +66,8 @@ export function firstDifference(a: Int32Array, b: Int32Array): number {
 
 export const nonLooping = (trials: readonly Trial[]): Trial[] => trials.filter((t) => t.repeatedShare < LOOP_SHARE);
 
-/** Half-width of the middle 95 % of ratios of resampled sums (bootstrap over trials, fixed seed). */
-export function ratioInterval(trials: readonly Trial[], above: MethodName, below: MethodName): [number, number] {
+/** The middle 95 % of ratios of resampled sums (bootstrap over trials, fixed seed). */
+export function ratioInterval(trials: readonly Trial[], above: string, below: string): [number, number] {
   if (trials.length === 0) return [0, 0];
   let state = 1;
   const next = () => {

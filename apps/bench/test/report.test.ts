@@ -4,6 +4,7 @@ import { createFakeVerifier, oracleDrafter, plainDecode } from "@diffuspec/testk
 import type { Engine } from "diffuspec/engine";
 import { expect, test } from "vitest";
 import { interleave } from "../src/interleave.ts";
+import { openMethods } from "../src/methods.ts";
 import type { Pair } from "../src/pair.ts";
 import { report } from "../src/report.ts";
 import { corrupted } from "./corrupted.ts";
@@ -42,7 +43,7 @@ const prompts = [Int32Array.of(1, 2, 3), Int32Array.of(4, 5)];
 
 test("an honest target is identical, and the figures are those of the runs", async () => {
   const pair = pairOver(honest);
-  const trials = await interleave(pair, names, prompts, { maxTokens: 40, repeats: 2 });
+  const trials = await interleave(await openMethods(names, pair), prompts, { maxTokens: 40, repeats: 2 });
   const result = report(pair, trials, names);
   expect(result).toMatchObject({ identical: true, prompts: 4, tokens: 160 });
   expect(result.arExact.meanAcceptedTokens).toBe(1);
@@ -51,7 +52,7 @@ test("an honest target is identical, and the figures are those of the runs", asy
 
 test("a corrupted verifier turns identical false and names the place", async () => {
   const pair = pairOver(corrupted(honest));
-  const trials = await interleave(pair, names, prompts, { maxTokens: 40 });
+  const trials = await interleave(await openMethods(names, pair), prompts, { maxTokens: 40 });
   const result = report(pair, trials, names);
   expect(result.identical).toBe(false);
   expect(result.differing?.[0]).toMatchObject({ method: "diffuspec", prompt: 0, at: expect.any(Number) });
