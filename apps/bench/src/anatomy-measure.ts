@@ -30,8 +30,9 @@ export interface Layers {
 }
 export const LAYERS = ["kernels", "runtime", "binding", "script"] as const;
 
-/** A run under the profiler, and when it ended, by performance.now(). */
+/** A run under the profiler, and when it began and ended, by performance.now(). */
 export interface WatchedRun extends Run {
+  readonly begunAt: number;
   readonly endedAt: number;
 }
 
@@ -49,7 +50,7 @@ export async function measureAnatomy({ suite: openSuite, maxTokens, progress = (
   const methods = await openMethods(names, bare);
   const profiler = profileSessions();
   const watched = await loadPair(options);
-  const watchedMethods = (await openMethods(names, watched)).map(withEnd); // loads the drafters, too
+  const watchedMethods = (await openMethods(names, watched)).map(withTimes); // loads the drafters, too
   profiler.stop();
   const suite = openSuite(bare.engine.info.chat);
   const prompts = encodeSuite(suite, bare.engine);
@@ -86,12 +87,13 @@ export async function measureAnatomy({ suite: openSuite, maxTokens, progress = (
   return result;
 }
 
-const withEnd = (method: Method): Method => ({
+const withTimes = (method: Method): Method => ({
   ...method,
   name: watchedName(method.name),
   async run(...given): Promise<WatchedRun> {
+    const begunAt = performance.now();
     const run = await method.run(...given);
-    return { ...run, endedAt: performance.now() };
+    return { ...run, begunAt, endedAt: performance.now() };
   },
 });
 
@@ -103,13 +105,8 @@ export function anatomyRow(
   passes: readonly Pass[],
   draftGraphs: ReadonlySet<string>,
 ) {
-  // Of a run only what came after its prefill; the passes of others lie before it or behind.
-  const byRun = watched.map(({ endedAt, decodeMs }) =>
-    passes.filter(({ begun, callMs }) => {
-      const middle = begun + callMs / 2;
-      return middle > endedAt - decodeMs && middle < endedAt;
-    }),
-  );
+  const isDraft = ({ graph }: Pass) => draftGraphs.has(graph);
+  const byRun = watched.map((run) => decodingOf(run, passes, isDraft));
   const own = byRun.flat();
   const rounds = total(watched, "rounds");
   const perRound = (ms: number) => round(ms / rounds);
@@ -122,8 +119,8 @@ export function anatomyRow(
       script: perRound(partMs - calls),
     };
   };
-  const drafting = own.filter(({ graph }) => draftGraphs.has(graph));
-  const verifying = own.filter(({ graph }) => !draftGraphs.has(graph));
+  const drafting = own.filter(isDraft);
+  const verifying = own.filter((pass) => !isDraft(pass));
   const notKernels = (runs: readonly Run[]) =>
     round(median(runs.map(({ decodeMs }, i) => 1 - total(byRun[i]!, "kernelMs") / decodeMs)));
   return {
@@ -141,6 +138,17 @@ export function anatomyRow(
     /** Of decoding with it: an upper bound, for the profiler's own work is in it. */
     profiledNonModelShare: notKernels(watched),
   };
+}
+
+/** The passes of a run behind its prefill: a round has one pass of the target. */
+function decodingOf(
+  { rounds, begunAt, endedAt }: WatchedRun,
+  passes: readonly Pass[],
+  isDraft: (pass: Pass) => boolean,
+) {
+  const own = passes.filter(({ begun }) => begun >= begunAt && begun < endedAt).sort((a, b) => a.begun - b.begun);
+  const lastPrefill = own.filter((pass) => !isDraft(pass)).at(-1 - rounds);
+  return own.filter(({ begun }) => begun > (lastPrefill?.begun ?? 0));
 }
 
 function partsOf(runs: readonly Run[], perRound: (ms: number) => number) {

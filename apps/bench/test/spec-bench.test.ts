@@ -322,9 +322,10 @@ describe("the embedded pair with a chat template", () => {
     const field = await openField({ directory, methods: METHOD_NAMES, draftLength: 8 });
     const { result } = await measure(field, few);
     await field.dispose();
-    expect(result.missing.map(({ name }) => name)).toEqual(METHOD_NAMES.slice(3));
-    expect(result.missing[0]!.why).toContain("ngram");
-    expect(result.tasks[0]!.methods.map(({ name }) => name)).toEqual(["promptLookup"]);
+    expect(result.missing.map(({ name }) => name)).toEqual(METHOD_NAMES.slice(4));
+    expect(result.missing[0]!.why).toContain("dlm-argmax");
+    // the n-gram of nothing but the text at hand
+    expect(result.tasks[0]!.methods.map(({ name }) => name)).toEqual(["promptLookup", "ngram"]);
     expect(result.mean).toMatchObject({ speedup: null, meanAcceptedTokens: null });
     expect(result.identical).toBe(true);
   });
