@@ -78,9 +78,8 @@ class Decoder(nn.Module):
         if taps: nn.init.zeros_(self.taps.join.weight)
 
     def embed(self, ids, taps):
-        """Taps may cover only the first ids."""
         x = self.embedding(ids)
-        return x if taps is None else torch.cat([x[:, :taps.shape[1]] + self.taps(taps), x[:, taps.shape[1]:]], 1)
+        return x if taps is None else x + self.taps(taps)
 
     def forward(self, ids, positions, mask, past=None, rows=None, taps=None):
         """ids [B, T], taps as TapInput takes them -> logits [B, T or rows, V] and the KV of every layer."""
