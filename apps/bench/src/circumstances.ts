@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, totalmem } from "node:os";
+import { basename, isAbsolute } from "node:path";
 
 export type Circumstances = ReturnType<typeof circumstances>;
 
@@ -10,7 +11,8 @@ export function circumstances() {
   return {
     date: new Date().toISOString(),
     git: revision(),
-    argv: process.argv.slice(2),
+    // where files lie on this machine is nobody's business
+    argv: process.argv.slice(2).map((given) => (isAbsolute(given) ? basename(given) : given)),
     node: process.version,
     onnxruntime: runtimeVersion(),
     machine: { cpu: cpu?.model, cores: availableParallelism(), memoryGiB: Math.round(totalmem() / 2 ** 30) },
