@@ -30,6 +30,8 @@ export function groupedBars({ title, axis, categories, series }: Chart, baseline
   const y = (value: number) => top + height * (1 - value / most);
   const group = (right - left) / Math.max(1, categories.length);
   const bar = (group * 0.84) / Math.max(1, series.length);
+  // half an em a letter
+  const size = Math.min(12, Math.floor((2 * group) / Math.max(1, ...categories.map((name) => name.length))));
   const out: string[] = [];
   for (let i = 0; i * step <= most + 1e-9; i++) {
     out.push(line(left, y(i * step), right, y(i * step), FAINT));
@@ -44,7 +46,7 @@ export function groupedBars({ title, axis, categories, series }: Chart, baseline
       if (bar >= 20)
         out.push(text(x + s * bar + bar * 0.46, y(value) - 4, value.toFixed(2), { anchor: "middle", size: 9 }));
     });
-    out.push(text(x + group * 0.42, top + height + 18, category, { anchor: "middle" }));
+    out.push(text(x + group * 0.42, top + height + 18, category, { anchor: "middle", size }));
   });
   if (baseline !== undefined) out.push(line(left, y(baseline), right, y(baseline), TEXT, "5 4"));
   const names = series.map((one) => one.name);
