@@ -1,42 +1,9 @@
-import type { Verifier } from "@diffuspec/contracts";
-import { createSampler, openSession } from "@diffuspec/spec-loop";
-import { createFakeVerifier, oracleDrafter, plainDecode } from "@diffuspec/testkit";
-import type { Engine } from "diffuspec/engine";
 import { expect, test } from "vitest";
 import { interleave } from "../src/interleave.ts";
 import { openMethods } from "../src/methods.ts";
-import type { Pair } from "../src/pair.ts";
 import { report } from "../src/report.ts";
 import { corrupted } from "./corrupted.ts";
-
-const honest = createFakeVerifier({ vocabularySize: 50, seed: 3, contextLength: 300, eosIds: [] });
-
-function pairOver(drafted: Verifier): Pair {
-  const sampler = createSampler({}, 50);
-  const engine = {
-    openSession: async ({ drafter }: { drafter: string }) =>
-      drafter === "none"
-        ? openSession({ verifier: honest })
-        : openSession({ verifier: drafted, drafter: oracleDrafter(honest.model) }),
-  } as unknown as Engine;
-  return {
-    name: "fake",
-    engine,
-    engineWith: async () => engine,
-    sampling: {},
-    sampler,
-    plain: {
-      precision: "fp32",
-      decode: async (ids, { maxTokens }) => ({
-        ids: Int32Array.from((await plainDecode(honest, ids, sampler, { maxTokens })).tokens),
-        prefillMs: 1,
-        decodeMs: 1,
-      }),
-      dispose: async () => {},
-    },
-    dispose: async () => {},
-  };
-}
+import { honest, pairOver } from "./fake-pair.ts";
 
 const names = ["ar", "arExact", "diffuspec"] as const;
 const prompts = [Int32Array.of(1, 2, 3), Int32Array.of(4, 5)];

@@ -2,13 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Verifier } from "@diffuspec/contracts";
-import { createSampler, openSession } from "@diffuspec/spec-loop";
-import { createFakeVerifier, oracleDrafter, plainDecode } from "@diffuspec/testkit";
-import type { Engine } from "diffuspec/engine";
 import { describe, expect, test } from "vitest";
 import { readSection } from "../src/benchmarks-write.ts";
-import type { Pair } from "../src/pair.ts";
 import { HELD_OUT, readPrompts } from "../src/prompts.ts";
 import { writeSection } from "../src/report-section.ts";
 import { writeResult } from "../src/result-file.ts";
@@ -16,39 +11,7 @@ import { speedTables } from "../src/speed-markdown.ts";
 import { measureSpeed } from "../src/speed-measure.ts";
 import { openSuite, type Suite, takeFirst } from "../src/suite.ts";
 import { corrupted } from "./corrupted.ts";
-
-const honest = createFakeVerifier({ vocabularySize: 50, seed: 3, contextLength: 300, eosIds: [] });
-const ids = (text: string) => Int32Array.from([...text].map((letter) => letter.charCodeAt(0) % 50));
-
-/** A pair whose drafts are the target's own text, seen through `drafted`. */
-function pairOver(drafted: Verifier, drafters = ["prompt-lookup", "ngram", "hybrid", "none"]): Pair {
-  const sampler = createSampler({}, 50);
-  const engine = {
-    info: { drafters, chat: false, precision: "int8", threads: 1 },
-    encode: ids,
-    openSession: async ({ drafter }: { drafter: string }) =>
-      drafter === "none"
-        ? openSession({ verifier: honest })
-        : openSession({ verifier: drafted, drafter: oracleDrafter(honest.model) }),
-  } as unknown as Engine;
-  return {
-    name: "fake",
-    engine,
-    engineWith: async () => engine,
-    sampling: {},
-    sampler,
-    plain: {
-      precision: "fp32",
-      decode: async (prompt, { maxTokens }) => ({
-        ids: Int32Array.from((await plainDecode(honest, prompt, sampler, { maxTokens })).tokens),
-        prefillMs: 1,
-        decodeMs: 1,
-      }),
-      dispose: async () => {},
-    },
-    dispose: async () => {},
-  };
-}
+import { honest, pairOver } from "./fake-pair.ts";
 
 const suite: Suite = {
   name: "letters",

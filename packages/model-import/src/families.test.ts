@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCache, createDecoder, probeRowExact, rowRange } from "@diffuspec/onnx-decoder";
+import { createDecoder, probeRowExact } from "@diffuspec/onnx-decoder";
 import { afterAll, describe, expect, it } from "vitest";
-import { golden, goldenPath } from "../test/golden.ts";
+import { golden, goldenPath, logitsOf } from "../test/golden.ts";
 import { importModel } from "./index.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "import-families-"));
@@ -26,17 +26,7 @@ describe.each(Object.keys(golden.models))("%s", (name) => {
     for (const precision of ["fp32", "int8", "int4"] as const) {
       const graph = join(outs[kind], target.graphs[precision].chain);
       const decoder = await createDecoder({ graph, shape: target, threads: 1 });
-      const cache = createCache(target);
-      const logits: number[] = [];
-      for (const [start, end] of [
-        [0, 5],
-        [5, 14],
-      ] as const) {
-        const ids = Int32Array.from(golden.ids.slice(start, end));
-        const pass = await decoder.run(cache, { ids, rows: rowRange(0, ids.length), fetch: ["logits", "new_kv"] });
-        logits.push(...pass.f32("logits"));
-        cache.append(pass, rowRange(0, ids.length));
-      }
+      const logits = await logitsOf(decoder);
       const squares = logits.reduce((sum, logit, i) => sum + (logit - expected[i]!) ** 2, 0);
       expect(Math.sqrt(squares / expected.length), precision).toBeLessThan(MOST[precision]);
       if (precision !== "fp32") expect(await probeRowExact({ decoder })).toMatchObject({ rowExact: true });
