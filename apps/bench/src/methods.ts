@@ -89,25 +89,35 @@ export function sessionMethod(
   return {
     name,
     async run(prompt, maxTokens, onRound) {
-      // A prompt that begins otherwise empties the cache: prefill is then all of the prompt's, as for the one-row loop.
-      for await (const _ of generate(Int32Array.of(prompt[0] === 0 ? 1 : 0), 1));
-      const begun = performance.now();
-      const generation = generate(prompt, maxTokens);
-      const lengths: number[] = [];
-      let firstTokenMs = 0;
-      for (;;) {
-        const { done, value } = await generation.next();
-        if (done) {
-          const { totals, tokens } = value;
-          return { ...totals, ids: tokens, firstTokenMs, decodeMs: totals.wallMs - totals.prefillMs, lengths };
-        }
-        if (lengths.length === 0) firstTokenMs = performance.now() - begun;
-        lengths.push(value.stats.length);
-        onRound?.(value);
-      }
+      const { tokens, totals, firstTokenMs, lengths } = await runWhole(generate, prompt, maxTokens, onRound);
+      return { ...totals, ids: tokens, firstTokenMs, decodeMs: totals.wallMs - totals.prefillMs, lengths };
     },
     dispose,
   };
+}
+
+/**
+ * A generation in a session whose cache a prompt that begins otherwise has emptied: all of the prefill is its own, as for the
+ * one-row loop.
+ */
+export async function runWhole(
+  generate: (prompt: Int32Array, maxTokens: number) => Generation,
+  prompt: Int32Array,
+  maxTokens: number,
+  onRound?: (round: Round) => void,
+) {
+  for await (const _ of generate(Int32Array.of(prompt[0] === 0 ? 1 : 0), 1));
+  const begun = performance.now();
+  const generation = generate(prompt, maxTokens);
+  const lengths: number[] = [];
+  let firstTokenMs = 0;
+  for (;;) {
+    const { done, value } = await generation.next();
+    if (done) return { ...value, firstTokenMs, lengths };
+    if (lengths.length === 0) firstTokenMs = performance.now() - begun;
+    lengths.push(value.stats.length);
+    onRound?.(value);
+  }
 }
 
 function plainMethod(pair: Pair): Method {

@@ -12,6 +12,7 @@ import {
   type EngineSession,
   type LengthControllerOption,
 } from "diffuspec/engine";
+import { runWhole } from "./methods.ts";
 import type { MissingPeer, Peer } from "./peers/peer.ts";
 import type { MethodName } from "./spec-bench-names.ts";
 
@@ -156,17 +157,11 @@ export async function openField(options: FieldOptions): Promise<Field> {
 }
 
 async function sessionAnswer(session: EngineSession, prompt: Int32Array, maxTokens: number): Promise<Answer> {
-  // A prompt that begins otherwise empties the cache: prefill is then all of the prompt's, as for the one-row loop.
-  const other = Int32Array.of(prompt[0] === 0 ? 1 : 0);
-  for await (const _ of session.generate(other, { ...GREEDY, maxTokens: 1 }));
-  const generation = session.generate(prompt, { ...GREEDY, maxTokens });
-  for (;;) {
-    const { done, value } = await generation.next();
-    if (!done) continue;
-    const { rounds, accepted, drafted, reused, prefillMs, draftMs, searchMs, verifyMs, wallMs } = value.totals;
-    const decodeMs = wallMs - prefillMs;
-    return { ids: value.tokens, rounds, accepted, drafted, reused, prefillMs, draftMs, searchMs, verifyMs, decodeMs };
-  }
+  const generate = (ids: Int32Array, most: number) => session.generate(ids, { ...GREEDY, maxTokens: most });
+  const { tokens: ids, totals } = await runWhole(generate, prompt, maxTokens);
+  const { rounds, accepted, drafted, reused, prefillMs, draftMs, searchMs, verifyMs, wallMs } = totals;
+  const decodeMs = wallMs - prefillMs;
+  return { ids, rounds, accepted, drafted, reused, prefillMs, draftMs, searchMs, verifyMs, decodeMs };
 }
 
 async function plainAnswer(
