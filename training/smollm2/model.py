@@ -89,8 +89,8 @@ def rotate(x, cos, sin):
 
 
 class Drafter(nn.Module):
-    def __init__(self, target: Target, layers, vocabulary):
-        """vocabulary: the ids that may be drafted, int64 [D]."""
+    def __init__(self, target: Target, layers, vocabulary, reads_taps=True):
+        """vocabulary: the ids that may be drafted, int64 [D]. reads_taps: False for one that stands alone."""
         super().__init__()
         s = self.shape = target.shape
         embedding = target.embedding()
@@ -99,9 +99,10 @@ class Drafter(nn.Module):
         self.register_buffer("vocabulary", vocabulary)
         self.blocks = nn.ModuleList(Block(s) for _ in range(layers))
         self.norm = RMSNorm(s["width"], s["epsilon"])
-        self.tap_norms = nn.ModuleList(RMSNorm(s["width"], s["epsilon"]) for _ in TAPS)
-        self.join = nn.Linear(len(TAPS) * s["width"], s["width"], bias=False)
-        nn.init.zeros_(self.join.weight)
+        self.tap_norms = nn.ModuleList(RMSNorm(s["width"], s["epsilon"]) for _ in TAPS if reads_taps)
+        if reads_taps:
+            self.join = nn.Linear(len(TAPS) * s["width"], s["width"], bias=False)
+            nn.init.zeros_(self.join.weight)
         self.frequency = s["ropeTheta"] ** (-torch.arange(0, s["headDim"], 2, device="cpu").float() / s["headDim"])
 
     def begin_from(self, target, chosen, taps):
@@ -114,10 +115,9 @@ class Drafter(nn.Module):
             norm.weight.data.copy_(1 / (norm(tap).std(0) + 0.02))
 
     def hidden(self, ids, positions, mask, taps, rows):
-        """ids, positions [B, T]; taps [B, T, taps, d]; rows [B, T] booleans -> the LM head's input [rows, d]."""
+        """ids, positions [B, T]; taps [B, T, taps, d], ignored where none are read; rows [B, T] booleans -> the LM head's input [rows, d]."""
         x = F.embedding(ids, self.embedding).float()
-        seen = self.join(torch.cat([norm(t) for norm, t in zip(self.tap_norms, taps.float().unbind(2))], -1))
-        x = x + seen
+        if self.tap_norms: x = x + self.join(torch.cat([norm(t) for norm, t in zip(self.tap_norms, taps.float().unbind(2))], -1))
         angle = positions[:, None, :, None].float() * self.frequency.to(positions.device)
         cos, sin = angle.cos().to(torch.bfloat16), angle.sin().to(torch.bfloat16)
         for block in self.blocks: x = block(x, cos, sin, mask)

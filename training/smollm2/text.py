@@ -35,9 +35,10 @@ class Text:
         return ids, answer, taps
 
 
-def blocks(ids, answer, K, count, mask_id, rng, decay):
+def blocks(ids, answer, K, count, mask_id, rng, decay, shown=0.0):
     """Drafts of K ids behind `count` places of every answer. The row of the last known id, which is in the text, drafts the
-    first; K - 1 masks behind it draft one each. Gives ids, positions and the attention mask of text and masks together, where
+    first; K - 1 masks behind it draft one each. In a share `shown` of the blocks any number of masks are the ids themselves,
+    as in the later steps of a refinement. Gives ids, positions and the attention mask of text and masks together, where
     in the text the id stands that each draft begins behind [B, count], and for every row the place of the id that it drafts
     and a weight, 0 where there is none."""
     B, T = ids.shape
@@ -59,6 +60,9 @@ def blocks(ids, answer, K, count, mask_id, rng, decay):
     first = torch.cat([answer[:, 1:].float(), torch.zeros(B, 1)], 1)
     places = torch.cat([(torch.arange(T) + 1).clamp(max=T - 1).repeat(B, 1), fits.view(B, -1)], 1)
     weights = torch.cat([first, (known * decay ** (1 + steps)).view(B, -1)], 1)
-    fed = torch.cat([ids, torch.full((B, count * K), mask_id)], 1)
+    open_ = torch.rand(B, count, K) < torch.rand(B, count, 1) * (torch.rand(B, count, 1) < shown)
+    block = torch.where(open_, ids.gather(1, at.clamp(max=T - 1).view(B, -1)).view_as(at), mask_id)
+    weights[:, T:] *= ~torch.cat([open_[:, :, 1:], torch.zeros(B, count, 1, dtype=torch.bool)], 2).view(B, -1)
+    fed = torch.cat([ids, block.view(B, -1)], 1)
     mask = torch.zeros(B, 1, L, L).masked_fill(~seen[:, None], -1e9)
     return fed, torch.cat([positions, at.view(B, -1)], 1), mask, anchors, places, weights

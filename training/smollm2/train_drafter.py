@@ -1,11 +1,11 @@
 """Trains the block-diffusion drafter on text.
 
-    python train_drafter.py MODEL WORK --text text --minutes 60 [--layers 2] [--out drafter.pt]
+    python train_drafter.py MODEL WORK --text text --minutes 60 [--layers 2] [--out drafter.pt] [--alone]
 
 Every row drafts the id behind it: those of the answers, and blocks of masks behind random places of them. A block sees the
 text before it, and itself in both directions, and is filled in one pass. It learns the target's whole distribution at each
 place, which the stored hidden rows give, and the row itself. Position i of a draft weighs DECAY ** i. In one of ten steps the taps are left out, so that the
-drafter also serves without. Stops after its minutes and goes on from OUT where that exists; on a GPU, too.
+drafter also serves without. With --alone it never reads any, and half of the blocks show some of their ids. Stops after its minutes and goes on from OUT where that exists; on a GPU, too.
 """
 import argparse, json, pathlib, sys, time
 import numpy as np, torch
@@ -14,14 +14,14 @@ from optimiser import MuonAdamW
 from model import Drafter, HeadLoss, MASK, published, TAPS, Target
 from text import Text, blocks
 
-DECAY, BLIND, LENGTHS, SHARES = 0.85, 0.1, (4, 8), (0.6, 0.4)
+DECAY, BLIND, SHOWN, LENGTHS, SHARES = 0.85, 0.1, 0.5, (4, 8), (0.6, 0.4)
 NEAR = 0.3   # weight of the squared distance from the target's own hidden row
 
 a = argparse.ArgumentParser()
 a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.Path); a.add_argument("--text", default="text"); a.add_argument("--out", default="drafter.pt")
 a.add_argument("--minutes", type=float, required=True); a.add_argument("--layers", type=int, default=2); a.add_argument("--from-layers", type=int, nargs="+"); a.add_argument("--from-published", type=pathlib.Path, help="a drafter.safetensors, where OUT does not exist"); a.add_argument("--rate", type=float, default=0.02, help="of Muon")
 a.add_argument("--batch", type=int, default=16); a.add_argument("--positions", type=int, default=216, help="masks of a sequence"); a.add_argument("--vocabulary", type=int, default=8192)
-a.add_argument("--held-out", type=int, default=100); a.add_argument("--seed", type=int, default=0)
+a.add_argument("--held-out", type=int, default=100); a.add_argument("--seed", type=int, default=0); a.add_argument("--alone", action="store_true", help="a drafter that reads ids only")
 a = a.parse_args()
 
 torch.manual_seed(a.seed); torch.set_num_threads(2)
@@ -32,7 +32,7 @@ text = Text(a.work / a.text, target.shape["width"], len(TAPS))
 out = a.work / a.out
 saved = torch.load(out, map_location=device) if out.exists() else {"model": published(a.from_published), "step": 0, "minutes": 0.0} if a.from_published else None
 vocabulary = saved["model"]["vocabulary"].cpu() if saved else text.frequent(a.vocabulary)
-model = Drafter(target, a.layers, vocabulary)
+model = Drafter(target, a.layers, vocabulary, reads_taps=not a.alone)
 model.begin_from(target, a.from_layers or np.linspace(0, target.shape["layers"] - 1, a.layers).round().astype(int).tolist(), torch.from_numpy(np.array(text.taps[:20000])))
 model.to(device)
 place = torch.full((target.shape["vocabularySize"],), -1, dtype=torch.long); place[vocabulary] = torch.arange(len(vocabulary))
@@ -44,10 +44,10 @@ optimiser.follow_norms(4.0)
 order = np.argsort([b - a for a, b, _, _ in text.spans[a.held_out:]]) + a.held_out   # neighbours in length share a batch
 
 
-def loss_of(chosen, K, count, blind):
+def loss_of(chosen, K, count, blind=False, shown=0.0):
     """Also the LM head's inputs of the weighed rows, which rows those are, what they should have chosen, and where drafts begin."""
     ids, answer, taps = text.batch(chosen)
-    fed, positions, mask, anchors, places, weights = blocks(ids, answer, K, count, MASK, rng, DECAY)
+    fed, positions, mask, anchors, places, weights = blocks(ids, answer, K, count, MASK, rng, DECAY, shown)
     wide = lambda rows: rows[:, :, None].expand(-1, -1, taps.shape[-1])
     rows = weights > 0
     teacher = taps[:, :, TAPS.index("output")].gather(1, wide(places))[rows].to(device)
@@ -67,7 +67,7 @@ def held_out():
     """Accuracy of the best id at every place of a draft, and the mean length of the run of right ones, over unseen answers."""
     right, valid = [], []
     for at in range(0, a.held_out, 20):
-        _, hidden, rows, labels, anchors = loss_of(np.arange(at, at + 20), 8, 24, False)
+        _, hidden, rows, labels, anchors = loss_of(np.arange(at, at + 20), 8, 24)
         best = torch.cat([(h.bfloat16() @ model.head.t()).argmax(-1) for h in hidden.split(512)])
         hit = torch.zeros(rows.shape, dtype=torch.bool)
         hit[rows] = (best == labels).cpu()
@@ -87,7 +87,7 @@ while True:
     if done >= 1: break
     K = int(rng.choice(LENGTHS, p=SHARES))
     at = int(rng.integers(0, len(order) - a.batch))
-    loss, *_ = loss_of(order[at:at + a.batch], K, a.positions // (K - 1), rng.random() < BLIND)
+    loss, *_ = loss_of(order[at:at + a.batch], K, a.positions // (K - 1), not a.alone and rng.random() < BLIND, SHOWN if a.alone else 0)
     optimiser.zero_grad(); loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step(min(1, (step + 1) / 60) * min(1, max(0.02, (1 - done) / 0.5))); step += 1
