@@ -1,3 +1,4 @@
+import { boundTable } from "./benchmarks-bound.ts";
 import type { Circumstances } from "./circumstances.ts";
 import { measuredAt, NONE, one, table, times, two } from "./markdown.ts";
 import type { SpecBenchResult } from "./spec-bench-measure.ts";
@@ -178,6 +179,10 @@ export function section(
     `![Time of a round](${images.round})`,
     "",
     anatomy,
+    "",
+    "What bounds it: the speed-up if drafting cost nothing, and if the rows behind the first did not either, which is the tokens of a round.",
+    "",
+    boundTable(result),
     "",
   ].join("\n");
 }
