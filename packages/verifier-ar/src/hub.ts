@@ -28,7 +28,7 @@ export const HUB_DEFAULTS = {
   dtype: "fp32",
   exactness: "exact",
   probe: "quick",
-  prefillChunk: 64,
+  prefillChunk: 256,
   contextLength: 2048,
   maxNodes: 64,
 } as const;

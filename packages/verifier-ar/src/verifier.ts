@@ -20,7 +20,7 @@ export interface VerifierOptions extends ModelOptions, PassOptions {
 }
 
 /** The defaults of {@link createVerifier}. */
-export const VERIFIER_DEFAULTS = { precision: "int8", exactness: "exact", probe: "quick", prefillChunk: 64 } as const;
+export const VERIFIER_DEFAULTS = { precision: "int8", exactness: "exact", probe: "quick", prefillChunk: 256 } as const;
 
 /** The contracts' verifier, with what `inspect` and benches look at. */
 export interface OnnxVerifier extends Verifier {
