@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { openModel } from "@diffuspec/model-files";
+import type { DecoderShape } from "@diffuspec/onnx-decoder";
 import { circumstances } from "./circumstances.ts";
 import { interleave } from "./interleave.ts";
 import { canRun, type Method, type MethodName, openMethods, type Run } from "./methods.ts";
@@ -57,8 +58,11 @@ export async function measureAnatomy({ suite: openSuite, maxTokens, progress = (
     maxTokens,
     watch: { end: () => progress(`${++done}/${prompts.length}`) },
   });
-  const { layers, kvHeads, headDim } = bare.engine.verifier.chain.shape;
-  const { drafter } = (await openModel(bare.engine.info.directory)).manifest as { drafter?: { graphs?: object } };
+  const { drafter, target } = (await openModel(bare.engine.info.directory)).manifest as unknown as {
+    target: DecoderShape;
+    drafter?: { graphs?: object };
+  };
+  const { layers, kvHeads, headDim } = target;
   const draftGraphs = new Set(Object.values(drafter?.graphs ?? {}).map((file) => basename(String(file))));
   const compared = names.flatMap((name) => (name === "ar" ? [] : [name, watchedName(name)]));
   const result = {
@@ -113,7 +117,7 @@ export function anatomyRow(
   const rounds = total(watched, "rounds");
   const perRound = (ms: number) => round(ms / rounds);
   const layers = (of: readonly Pass[], partMs: number) => {
-    const [calls, handOver] = [total(of, "callMs"), total(of, "handOverMs")];
+    const [calls, handOver] = [total(of, "callMs"), handOverMs(of)];
     return {
       passes: round(of.length / rounds),
       model: perRound(calls - handOver),
@@ -125,8 +129,10 @@ export function anatomyRow(
   };
   const drafting = own.filter(isDraft);
   const verifying = own.filter((pass) => !isDraft(pass));
-  const notModel = (passes: readonly Pass[], decodeMs: number) =>
-    1 - (total(passes, "callMs") - total(passes, "handOverMs")) / (decodeMs - total(passes, "asideMs"));
+  const notModel = (passes: readonly Pass[], decodeMs: number) => {
+    const handOver = handOverMs(passes.filter(isDraft)) + handOverMs(passes.filter((pass) => !isDraft(pass)));
+    return 1 - (total(passes, "callMs") - handOver) / (decodeMs - total(passes, "asideMs"));
+  };
   const seen = partsOf(watched, perRound);
   return {
     name,
@@ -163,6 +169,10 @@ function partsOf(runs: readonly Run[], perRound: (ms: number) => number) {
   const rest = Math.max(0, total(runs, "decodeMs") - draft - search - verify);
   return { draft: perRound(draft), search: perRound(search), verify: perRound(verify), rest: perRound(rest) };
 }
+
+/** Of a tenth of a millisecond each, a few that the machine interrupted for several would make up the sum. */
+const handOverMs = (passes: readonly Pass[]) =>
+  passes.length === 0 ? 0 : passes.length * median(passes.map((pass) => pass.handOverMs));
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
