@@ -1,10 +1,10 @@
 import type { Tensor } from "onnxruntime-node";
 
 /**
- * An input of a graph. The binding reads these four of a Tensor, and two of them are getters there: called from native code,
- * for sixty inputs a pass, they cost more than the rest of the hand-over.
+ * An input of a graph: the four properties that the binding reads of a Tensor. Two of them are getters there, and calling
+ * those from native code for sixty inputs a pass takes a good part of the hand-over.
  *
- * @param data as many values as `dims` say
+ * @param data at least as many values as `dims` say, else the pass fails
  */
 export const input = (
   type: "float32" | "float16" | "int32" | "int64",
