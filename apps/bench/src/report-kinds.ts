@@ -1,6 +1,6 @@
 import { ablationTables } from "./ablations-markdown.ts";
 import type { AblationsResult, SetResult } from "./ablations-measure.ts";
-import { anatomyTables } from "./anatomy-markdown.ts";
+import { anatomyTables, LABELS } from "./anatomy-markdown.ts";
 import { type AnatomyResult, LAYERS } from "./anatomy-measure.ts";
 import { groupedBars, stackedBars } from "./chart.ts";
 import { lineChart } from "./line-chart.ts";
@@ -55,18 +55,18 @@ export function anatomySection(result: AnatomyResult): Section {
   const { methods } = result;
   const layers = (model: "draft" | "verify") =>
     LAYERS.map((layer) => ({
-      name: `${model}: ${layer}`,
+      name: `${model}: ${LABELS[layer]}`,
       values: methods.map((method) => Math.max(0, method[model][layer])),
     }));
   const chart = stackedBars({
     title: `Anatomy of a round: ${result.pair}`,
-    axis: "milliseconds a verification round, under the runtime's profiler",
+    axis: "milliseconds a verification round",
     categories: methods.map(({ name }) => labelOf(name)),
     series: [
       ...layers("draft"),
-      { name: "search", values: methods.map(({ profiledRound }) => profiledRound.search) },
+      { name: "search", values: methods.map(({ watchedRound }) => watchedRound.search) },
       ...layers("verify"),
-      { name: "rest", values: methods.map(({ profiledRound }) => profiledRound.rest) },
+      { name: "rest", values: methods.map(({ watchedRound }) => watchedRound.rest) },
     ],
   });
   return {

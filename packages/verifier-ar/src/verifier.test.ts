@@ -384,3 +384,19 @@ describe("createVerifier", () => {
     await verifier.dispose();
   });
 });
+
+it("threads chosen by measuring: rows are exact, bit for bit those of one thread, and the tree graph runs on as many", async () => {
+  const [one, measured] = [await open(), await open({ threads: "measure" })];
+  expect(measured.rowExactness).toMatchObject({ rowExact: true });
+  expect((await measured.loadTree()).threads).toBe(measured.chain.threads);
+  const [expected, found] = await Promise.all(
+    [one, measured].map(async (verifier) => {
+      const session = await verifier.open();
+      await session.prefill(PROMPT);
+      return allLogits(await session.verify(chain(PROMPT.at(-1)!, [3, 1, 4, 1, 5, 9]), full));
+    }),
+  );
+  expect(found).toEqual(expected);
+  await one.dispose();
+  await measured.dispose();
+});
