@@ -7,6 +7,8 @@ export interface ProofResult extends ProofSummary {
   readonly suite: string;
   readonly prompts: number;
   readonly maxTokens: number;
+  /** Of the sampled completions. */
+  readonly seed: number;
   readonly precision: string;
   readonly threads: number;
   readonly sittings: readonly Circumstances[];

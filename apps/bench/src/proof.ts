@@ -48,11 +48,11 @@ await program(async () => {
       suite: suite.name,
       prompts: prompts.length,
       maxTokens,
+      seed,
       precision: info.precision,
       threads: info.threads,
     };
     const inputs = {
-      seed,
       ways,
       fingerprint: sha256(readFileSync(join(info.directory, "manifest.json"))),
       promptsSha256: sha256(JSON.stringify(prompts.map((ids) => [...ids]))),

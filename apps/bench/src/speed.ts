@@ -48,7 +48,7 @@ await program(async () => {
         ? await createPeers({
             names: given.peers,
             directory,
-            contextLength: engine.verifier.contextLength,
+            contextLength: engine.info.contextLength,
             eosIds: engine.verifier.eosIds,
             trial: encodeSuite(suite, engine)[0]!,
             ...(given.gguf !== undefined && { gguf: given.gguf }),
