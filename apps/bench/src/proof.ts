@@ -84,4 +84,6 @@ await program(async () => {
   }
 });
 
-const sha256 = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");
+function sha256(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
