@@ -21,6 +21,8 @@ export interface Arguments {
   readonly data: string | undefined;
   readonly set: string | undefined;
   readonly minutes: number | undefined;
+  /** The I-th of N parts. */
+  readonly shard: { readonly index: number; readonly of: number } | undefined;
   /** Other programs to measure beside ours. */
   readonly peers: readonly PeerName[];
   /** What node-llama-cpp runs. */
@@ -52,6 +54,7 @@ const SPECIAL = {
   data: { type: "string" },
   set: { type: "string" },
   minutes: { type: "string" },
+  shard: { type: "string" },
   peers: { type: "string" },
   gguf: { type: "string" },
 } as const;
@@ -86,9 +89,18 @@ export function readArguments(argv: readonly string[], special: readonly (keyof 
     data: text("data"),
     set: text("set"),
     minutes: number("minutes", 0, false),
+    shard: readShard(text("shard")),
     peers: readPeers(text("peers")),
     gguf: checkGguf(text("gguf")),
   };
+}
+
+function readShard(text: string | undefined): Arguments["shard"] {
+  if (text === undefined) return undefined;
+  const [index, of] = text.split("/").map(Number);
+  if (!/^\d+\/\d+$/.test(text) || index! < 1 || index! > of!)
+    throw new Error(`--shard is ${text}; it takes I/N, as 1/2 and 2/2.`);
+  return { index: index!, of: of! };
 }
 
 /** `--peers` alone is `--peers all`. */

@@ -26,16 +26,17 @@ each completion is compared with plain AR's (exact), ids and lengths. Exit code 
   --seed N            of the sampled ones (default ${DEFAULTS.seed})
   --out FILE          also write a result file; FILE.partial.jsonl grows with what is proved, and the same command goes on from it
   --minutes N         begin nothing more after N minutes, and say what is left
+  --shard I/N         the I-th of N parts, for processes that share FILE.partial.jsonl; without it, the rest, and the result file
   --pair, --data, --prompts, --threads, --json    as for speed
 `;
 
 await program(async () => {
-  const given = readArguments(process.argv.slice(2), ["pair", "data", "quick", "minutes"]);
+  const given = readArguments(process.argv.slice(2), ["pair", "data", "quick", "minutes", "shard"]);
   if (given.help) {
     process.stdout.write(HELP);
     return;
   }
-  const { maxTokens = DEFAULTS.maxTokens, seed = DEFAULTS.seed, threads, minutes, out } = given;
+  const { maxTokens = DEFAULTS.maxTokens, seed = DEFAULTS.seed, threads, minutes, shard, out } = given;
   const common = { model: findPair(given.pair), drafter: "none", ...(threads !== undefined && { threads }) } as const;
   const plain = await createEngine(common);
   try {
@@ -69,6 +70,7 @@ await program(async () => {
       prompts,
       maxTokens,
       log,
+      shard,
       stopAtMs: minutes === undefined ? undefined : 60_000 * minutes,
       progress: progressLine,
     });

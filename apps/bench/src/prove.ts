@@ -14,6 +14,8 @@ export interface ProofOptions {
   readonly maxTokens: number;
   /** Has what was proved before, and takes what is proved now. */
   readonly log: Pick<Log<ProofRecord>, "records" | "add">;
+  /** The part of it that is this process's: every N-th, from the I-th on. Default: all. */
+  readonly shard?: { readonly index: number; readonly of: number } | undefined;
   /** Nothing is begun later than this, in milliseconds since the process began. */
   readonly stopAtMs?: number | undefined;
   readonly progress?: (line: string) => void;
@@ -37,16 +39,17 @@ export interface ProofRecord {
 /** Everything that drafts, under every controller, writes what plain decoding (exact) writes. */
 export async function prove(options: ProofOptions): Promise<void> {
   const { plain, open, ways, modes, prompts, maxTokens, log, progress = () => {} } = options;
-  const { stopAtMs = Number.POSITIVE_INFINITY } = options;
+  const { stopAtMs = Number.POSITIVE_INFINITY, shard = { index: 1, of: 1 } } = options;
   const known = new Set(log.records.map(keyOf));
   const wanted = new Map<Mode, Int32Array[]>();
+  let turn = 0;
   let standing: { engine: Engine; steps: number; shape: Way["shape"] } | undefined;
   try {
     for (const way of ways)
       for (const mode of modes) {
         const { drafter, controller, steps, shape } = way;
         const cell = { drafter, controller: controllerName(controller), steps, shape, sampler: mode.name };
-        if (known.has(keyOf(cell))) continue;
+        if (turn++ % shard.of !== shard.index - 1 || known.has(keyOf(cell))) continue;
         if (performance.now() > stopAtMs) return;
         progress(`${log.records.length + 1}/${ways.length * modes.length} ${keyOf(cell)}`);
         if (!wanted.has(mode)) wanted.set(mode, await write(plain, { drafter: "none" }, mode));

@@ -6,6 +6,7 @@ import { openSession } from "@diffuspec/spec-loop";
 import { createFakeVerifier, oracleDrafter } from "@diffuspec/testkit";
 import { createEngine, DRAFTER_NAMES, type Engine } from "diffuspec/engine";
 import { afterAll, expect, test } from "vitest";
+import { readArguments } from "../src/arguments.ts";
 import { readSection } from "../src/benchmarks-write.ts";
 import { circumstances } from "../src/circumstances.ts";
 import { allModes, allWays } from "../src/proof-grid.ts";
@@ -56,6 +57,12 @@ test("a part of the grid on the beginning of a completion", { timeout: 300_000 }
     completions,
     equal: completions,
   });
+});
+
+test("--shard takes a part of a whole", () => {
+  const read = (text: string) => readArguments(["--shard", text], ["shard"]).shard;
+  expect(read("2/3")).toEqual({ index: 2, of: 3 });
+  for (const wrong of ["0/2", "3/2", "1", "a/b", "1/2/3", ""]) expect(() => read(wrong)).toThrow("it takes I/N");
 });
 
 test("a model without a diffusion drafter has a smaller grid", () => {
@@ -135,6 +142,17 @@ test("a proof in pieces is the proof in one, and proves nothing twice", async ()
   ]);
   expect(opened.filter((drafter) => drafter !== "none")).toHaveLength(4);
   expect(() => openLog({ file, settings: { total: 5 }, sitting, total: 5 })).toThrow(/its total is 4, here 5/);
+
+  const shards = join(folder, "shards.jsonl");
+  const [first, second] = [logOf(4, shards), logOf(4, shards)]; // two processes at once
+  for (const [log, index] of [
+    [first, 1],
+    [second, 2],
+  ] as const) {
+    await prove({ ...small, plain: fakeEngine(), open: async () => fakeEngine(), log, shard: { index, of: 2 } });
+    expect(log.records).toHaveLength(2);
+  }
+  expect(summariseProof(logOf(4, shards).records, 4)).toMatchObject({ complete: true, equal: 8 });
 
   const summary = summariseProof(records, 4);
   expect(summary).toMatchObject({
