@@ -6,12 +6,14 @@ import { groupedBars, stackedBars } from "./chart.ts";
 import { lineChart } from "./line-chart.ts";
 import { measuredAt } from "./markdown.ts";
 import { labelOf } from "./methods.ts";
+import { type ProofResult, proofTables } from "./proof-markdown.ts";
 import type { Section } from "./report-section.ts";
 import { speedTables } from "./speed-markdown.ts";
 import type { SpeedResult } from "./speed-measure.ts";
 
 /** Greedy and sampled runs of a pair, and runs on another suite, stand side by side. */
-function nameOf({ pair, suite, sampling }: Pick<SpeedResult, "pair" | "suite" | "sampling">): string {
+function nameOf(result: Pick<SpeedResult, "pair" | "suite"> & Partial<Pick<SpeedResult, "sampling">>): string {
+  const { pair, suite, sampling = {} } = result;
   const own = suite === "code" || suite === "instructions" ? [] : [suite];
   return [pair, ...own, ...(sampling.temperature ? [`t${sampling.temperature}`] : [])].join("-");
 }
@@ -112,6 +114,16 @@ export function ablationsSection(result: AblationsResult): Section {
         ...Object.keys(images).flatMap((image) => [`![${image.replaceAll("-", " ")}](${link(image)})`, ""]),
         ablationTables(result),
       ].join("\n"),
+  };
+}
+
+export function proofSection(result: ProofResult): Section {
+  const name = nameOf(result);
+  return {
+    kind: "proof",
+    name,
+    images: {},
+    body: () => [`## Proof: ${name}`, "", measuredAt(result.sittings), "", proofTables(result)].join("\n"),
   };
 }
 
