@@ -67,6 +67,13 @@ export function createSession(parts: SessionParts): DrafterSession {
     if (disposed) throw closed();
   }
 
+  function reserve(ids: number): void {
+    if (ids <= known.length) return;
+    const larger = new Int32Array(2 * ids);
+    larger.set(known);
+    known = larger;
+  }
+
   /** Feeds committed ids until no more than `leave` wait, in even pieces: a pass of one row would take other kernels. */
   async function catchUp(leave: number, signal?: AbortSignal): Promise<void> {
     for (;;) {
@@ -119,10 +126,10 @@ export function createSession(parts: SessionParts): DrafterSession {
 
     const since = performance.now();
     const lattice = (adjust ? coupledBuilder : builder).fromTopM(table, depth, top);
-    const context = new Int32Array(first);
-    context.set(known.subarray(0, length));
-    context.set(head, length);
-    const found = await search.search({ lattice, context, nodes: nodes - head.length });
+    reserve(first);
+    known.set(head, length);
+    const asking = search.search({ lattice, context: known.subarray(0, first), nodes: nodes - head.length });
+    const found = "then" in asking ? await asking : asking;
     return {
       tree: under(root, head, found.tree),
       generatedLength: head.length + lattice.generatedLength,
@@ -148,11 +155,7 @@ export function createSession(parts: SessionParts): DrafterSession {
       const { committed } = outcome;
       if (disposed) throw closed();
       if (busy || sampler === undefined) throw misuse("observe() came before begin(), or during another call");
-      if (length + committed.length > known.length) {
-        const larger = new Int32Array(2 * (length + committed.length));
-        larger.set(known);
-        known = larger;
-      }
+      reserve(length + committed.length);
       if (!outcome.idle) taps?.observe(length, outcome);
       known.set(committed, length);
       length += committed.length;

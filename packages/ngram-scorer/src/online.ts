@@ -1,7 +1,7 @@
 import { optionError } from "./errors.ts";
 import { type NgramModel, requireId } from "./model.ts";
 import { createRecentCounts, ROOT } from "./recent-counts.ts";
-import { createNgramScorer, type NgramState, type SyncCausalScorer, shifted } from "./scorer.ts";
+import { createNgramScorer, follows, lastIds, type NgramState, type SyncCausalScorer, shifted } from "./scorer.ts";
 
 export interface OnlineOptions {
   /** Shortest and longest context, in ids, that recent text is counted for; 1..16. */
@@ -49,24 +49,27 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
   const base = createNgramScorer(model);
   const span = Math.max(longest, model.order - 1);
   const recent = createRecentCounts(longest + 1, window);
-  /** Of the state at hand, from `shortest` to `found`: the nodes of its contexts that have followers. */
-  const contexts = new Int32Array(longest + 1);
+  /** contexts[m], m up to `found`: the node of the last m ids of the state at hand, which has followers. */
+  const contexts = new Int32Array(longest + 1).fill(ROOT);
   let entered: NgramState | undefined;
   let found = 0;
 
-  /** Returns the longest context with followers, or 0. */
-  function enter(state: NgramState): number {
-    if (state === entered) return found;
-    entered = state;
-    found = 0;
-    for (let m = shortest; m <= Math.min(longest, state.length); m++) {
-      let node = ROOT;
-      for (let i = state.length - m; i < state.length && node !== -1; i++) node = recent.child(node, state[i]!);
-      if (node === -1 || recent.followers(node) === 0) break; // then no longer context has any
-      contexts[m] = node;
-      found = m;
+  function enter(state: NgramState): void {
+    if (state === entered) return;
+    if (entered && follows(entered, state)) step(state[state.length - 1]!);
+    else {
+      found = 0;
+      for (let i = Math.max(0, state.length - longest); i < state.length; i++) step(state[i]!);
     }
-    return found;
+    entered = state;
+  }
+
+  /** What ends with an id and has followers is, without the id, a context that had one. */
+  function step(id: number): void {
+    const most = Math.min(found + 1, longest);
+    for (let m = most; m > 0; m--) contexts[m] = recent.child(contexts[m - 1]!, id);
+    found = 0;
+    while (found < most && contexts[found + 1] !== -1 && recent.followers(contexts[found + 1]!) > 0) found++;
   }
 
   function topUp(logProb: number, token: number): number {
@@ -83,13 +86,14 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
   return {
     name: `${base.name}+recent`,
     bytes: recent.bytes,
-    begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
+    begin: (context) => lastIds(context, span),
     advance: (state, token) => shifted(state, token, span),
     score(states, candidates, out) {
       base.score(states, candidates, out);
       const width = candidates.length;
       for (let row = 0; row < states.length; row++) {
-        if (enter(states[row]!) === 0) continue;
+        enter(states[row]!);
+        if (found < shortest) continue;
         for (let c = 0; c < width; c++) out[row * width + c] = topUp(out[row * width + c]!, candidates[c]!);
       }
     },
@@ -100,7 +104,8 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
     },
     likely(state) {
       const ids: number[] = [];
-      for (let m = enter(state); m >= shortest; m--) {
+      enter(state);
+      for (let m = found; m >= shortest; m--) {
         const id = recent.mostLikely(contexts[m]!);
         if (!ids.includes(id)) ids.push(id);
       }
