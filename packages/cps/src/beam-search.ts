@@ -35,9 +35,8 @@ export const BEAM_PAPER = { ...BEAM_DEFAULTS, scoring: "paper" } as const satisf
  * full length at the end, and of equals the longer wins. Among equal live paths the lower candidate rank goes first, then
  * the better parent.
  *
- * An asynchronous scorer is asked once a position, for all live paths. One that answers at once is asked only about candidates
- * that may be kept: no term is above 0, so lambda * ln q bounds a path's score. `search` then returns a plain value.
- * A second search may start before an asynchronous one has ended.
+ * An asynchronous scorer is asked once a position, for all live paths. With one that answers at once `search` returns a plain
+ * value, and a beam of up to 16 asks only about candidates that may be kept. A second search may start before an asynchronous one has ended.
  *
  * @throws ERR_OPTION; `search` throws or rejects with ERR_CONTRACT for a malformed request, a scorer that gives no number,
  * and an unbounded beam that grows past 2^18 paths

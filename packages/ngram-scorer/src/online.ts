@@ -50,33 +50,39 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
   const span = Math.max(longest, model.order - 1);
   const recent = createRecentCounts(longest + 1, window);
   /** contexts[m], m up to `found`: the node of the last m ids of the state at hand, which has followers. */
-  const contexts = new Int32Array(longest + 1).fill(ROOT);
+  const contexts = new Int32Array(longest + 1);
   let entered: NgramState | undefined;
   let found = 0;
 
   function enter(state: NgramState): void {
     if (state === entered) return;
-    if (entered && follows(entered, state)) step(state[state.length - 1]!);
+    const most = Math.min(longest, state.length);
+    if (entered && follows(entered, state)) step(state[state.length - 1]!, most);
     else {
       found = 0;
-      for (let i = Math.max(0, state.length - longest); i < state.length; i++) step(state[i]!);
+      for (let i = state.length - most; i < state.length; i++) step(state[i]!, most);
     }
     entered = state;
   }
 
-  /** What ends with an id and has followers is, without the id, a context that had one. */
-  function step(id: number): void {
-    const most = Math.min(found + 1, longest);
-    for (let m = most; m > 0; m--) contexts[m] = recent.child(contexts[m - 1]!, id);
-    found = 0;
-    while (found < most && contexts[found + 1] !== -1 && recent.followers(contexts[found + 1]!) > 0) found++;
+  /** Of every context found, and of none, the one with an id more; a context without followers has no longer one with any. */
+  function step(id: number, limit: number): void {
+    const most = Math.min(found + 1, limit);
+    let shorter = ROOT;
+    for (found = 0; found < most; found++) {
+      const node = recent.child(shorter, id);
+      if (node === -1 || recent.followers(node) === 0) return;
+      shorter = contexts[found + 1]!;
+      contexts[found + 1] = node;
+    }
   }
 
   function topUp(logProb: number, token: number): number {
     let p = Math.exp(logProb);
+    let node = ROOT;
     for (let m = shortest; m <= found; m++) {
       const context = contexts[m]!;
-      const node = recent.child(context, token);
+      if (node !== -1) node = recent.child(context, token); // what never followed a context followed no longer one
       const own = node === -1 ? 0 : recent.count(node) - discount;
       p = (own + (strength + discount * recent.kinds(context)) * p) / (recent.followers(context) + strength);
     }
