@@ -36,7 +36,8 @@ export const BEAM_PAPER = { ...BEAM_DEFAULTS, scoring: "paper" } as const satisf
  * the better parent.
  *
  * An asynchronous scorer is asked once a position, for all live paths. With one that answers at once `search` returns a plain
- * value, and a beam of up to 16 asks only about candidates that may be kept. A second search may start before an asynchronous one has ended.
+ * value, and a beam of up to 16 asks only about candidates that may be kept. A second search may start before an asynchronous
+ * one has ended.
  *
  * @throws ERR_OPTION; `search` throws or rejects with ERR_CONTRACT for a malformed request, a scorer that gives no number,
  * and an unbounded beam that grows past 2^18 paths
