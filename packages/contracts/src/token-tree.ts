@@ -17,9 +17,14 @@ export const MAX_TREE_NODES = 1024;
 /** The tree of one path under `root`. */
 export function chain(root: number, path: ArrayLike<number>): TokenTree {
   const tokens = new Int32Array(path.length + 1);
+  const parents = new Int32Array(path.length + 1);
   tokens[0] = root;
-  tokens.set(path, 1);
-  return { tokens, parents: Int32Array.from(tokens, (_, i) => i - 1) };
+  parents[0] = -1;
+  for (let i = 0; i < path.length; i++) {
+    tokens[i + 1] = path[i]!;
+    parents[i + 1] = i;
+  }
+  return { tokens, parents };
 }
 
 /** Depth of every node, root 0; a node's position is the root's position plus its depth. */

@@ -256,14 +256,20 @@ describe("the scorer", () => {
     let broken = true;
     const good = hashScorer(3);
     const search = createBeamSearch({
-      scorer: { ...good, score: (s, c, out) => (broken ? void out.fill(-1, 0, 1) : good.score(s, c, out)) },
+      scorer: { ...good, score: (s, c, out) => (broken ? void out.fill(Number.NaN, 0, 1) : good.score(s, c, out)) },
     });
     const request = { lattice, context, nodes: 9 };
     expect(() => search.search(request)).toThrow(expect.objectContaining({ code: "ERR_CONTRACT" }));
     broken = false;
     expect(search.search(request)).toEqual(createBeamSearch({ scorer: hashScorer(3) }).search(request));
-    const rejecting = createBeamSearch({ scorer: { ...later(good), score: async () => {} } });
-    await expect(rejecting.search(request)).rejects.toMatchObject({ code: "ERR_CONTRACT" });
+    for (const score of [
+      () => {},
+      async () => {},
+      async (_: unknown, __: unknown, out: Float64Array) => void out.fill(-1, 0, 1),
+    ]) {
+      const search = createBeamSearch({ scorer: { ...later(good), score } });
+      await expect(search.search(request)).rejects.toMatchObject({ code: "ERR_CONTRACT" });
+    }
   });
 });
 

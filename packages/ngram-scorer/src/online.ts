@@ -1,7 +1,7 @@
 import { optionError } from "./errors.ts";
 import { type NgramModel, requireId } from "./model.ts";
 import { createRecentCounts, ROOT } from "./recent-counts.ts";
-import { createNgramScorer, type NgramState, type SyncCausalScorer, shifted } from "./scorer.ts";
+import { createNgramScorer, follows, lastIds, type NgramState, type SyncCausalScorer, shifted } from "./scorer.ts";
 
 export interface OnlineOptions {
   /** Shortest and longest context, in ids, that recent text is counted for; 1..16. */
@@ -49,31 +49,40 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
   const base = createNgramScorer(model);
   const span = Math.max(longest, model.order - 1);
   const recent = createRecentCounts(longest + 1, window);
-  /** Of the state at hand, from `shortest` to `found`: the nodes of its contexts that have followers. */
+  /** contexts[m], m up to `found`: the node of the last m ids of the state at hand, which has followers. */
   const contexts = new Int32Array(longest + 1);
   let entered: NgramState | undefined;
   let found = 0;
 
-  /** Returns the longest context with followers, or 0. */
-  function enter(state: NgramState): number {
-    if (state === entered) return found;
-    entered = state;
-    found = 0;
-    for (let m = shortest; m <= Math.min(longest, state.length); m++) {
-      let node = ROOT;
-      for (let i = state.length - m; i < state.length && node !== -1; i++) node = recent.child(node, state[i]!);
-      if (node === -1 || recent.followers(node) === 0) break; // then no longer context has any
-      contexts[m] = node;
-      found = m;
+  function enter(state: NgramState): void {
+    if (state === entered) return;
+    const most = Math.min(longest, state.length);
+    if (entered && follows(entered, state)) step(state[state.length - 1]!, most);
+    else {
+      found = 0;
+      for (let i = state.length - most; i < state.length; i++) step(state[i]!, most);
     }
-    return found;
+    entered = state;
+  }
+
+  /** Of every context found, and of none, the one with an id more; a context without followers has no longer one with any. */
+  function step(id: number, limit: number): void {
+    const most = Math.min(found + 1, limit);
+    let shorter = ROOT;
+    for (found = 0; found < most; found++) {
+      const node = recent.child(shorter, id);
+      if (node === -1 || recent.followers(node) === 0) return;
+      shorter = contexts[found + 1]!;
+      contexts[found + 1] = node;
+    }
   }
 
   function topUp(logProb: number, token: number): number {
     let p = Math.exp(logProb);
+    let node = ROOT;
     for (let m = shortest; m <= found; m++) {
       const context = contexts[m]!;
-      const node = recent.child(context, token);
+      if (node !== -1) node = recent.child(context, token); // what never followed a context followed no longer one
       const own = node === -1 ? 0 : recent.count(node) - discount;
       p = (own + (strength + discount * recent.kinds(context)) * p) / (recent.followers(context) + strength);
     }
@@ -83,13 +92,14 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
   return {
     name: `${base.name}+recent`,
     bytes: recent.bytes,
-    begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
+    begin: (context) => lastIds(context, span),
     advance: (state, token) => shifted(state, token, span),
     score(states, candidates, out) {
       base.score(states, candidates, out);
       const width = candidates.length;
       for (let row = 0; row < states.length; row++) {
-        if (enter(states[row]!) === 0) continue;
+        enter(states[row]!);
+        if (found < shortest) continue;
         for (let c = 0; c < width; c++) out[row * width + c] = topUp(out[row * width + c]!, candidates[c]!);
       }
     },
@@ -100,7 +110,8 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
     },
     likely(state) {
       const ids: number[] = [];
-      for (let m = enter(state); m >= shortest; m--) {
+      enter(state);
+      for (let m = found; m >= shortest; m--) {
         const id = recent.mostLikely(contexts[m]!);
         if (!ids.includes(id)) ids.push(id);
       }

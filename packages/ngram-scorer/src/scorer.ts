@@ -1,6 +1,6 @@
 import type { CausalScorer } from "@diffuspec/contracts";
 import { optionError } from "./errors.ts";
-import { findNgram, type NgramModel, requireId } from "./model.ts";
+import { findChild, type NgramModel, requireId } from "./model.ts";
 
 /** The last ids, at most order - 1 of them, oldest first. */
 export type NgramState = readonly number[];
@@ -20,8 +20,8 @@ export interface NgramScorer<State> extends SyncCausalScorer<State> {
 
 /**
  * Scores candidates with an n-gram model. A state's contexts are looked up once for all candidates of a call and of the calls
- * that follow it with the same state, each only when a candidate is not found behind a longer one; a call
- * allocates nothing. Ids of a context that the vocabulary lacks (a mask, say) are contexts never seen.
+ * that follow it with the same state, each only when a candidate is not found behind a longer one; a state of one
+ * id more goes on from there. A call allocates nothing. Ids of a context that the vocabulary lacks (a mask, say) are contexts never seen.
  *
  * @throws ERR_OPTION (in score) for a candidate outside the vocabulary, or where `out` is too short
  */
@@ -33,13 +33,19 @@ export function createNgramScorer(model: NgramModel, name = `${model.order}-gram
   let longest = 0;
   /** Of the state at hand, the contexts of this many ids and more are looked up. */
   let entered = 1;
-  // by the number m of ids in such a context: its node, or -1, and where its children are
+  // by the number m of ids in such a context: the node of its first `followed` ids, or -1, and where the children of all are
   const nodes = new Int32Array(span + 1);
+  const followed = new Int32Array(span + 1);
   const first = new Int32Array(span + 1);
   const last = new Int32Array(span + 1);
 
   function enter(given: NgramState): void {
     if (given === state) return;
+    if (follows(state, given)) {
+      nodes.copyWithin(2, 1);
+      followed.copyWithin(2, 1);
+      followed[1] = 0;
+    } else followed.fill(0);
     state = given;
     longest = Math.min(state.length, span);
     entered = longest + 1;
@@ -47,9 +53,18 @@ export function createNgramScorer(model: NgramModel, name = `${model.order}-gram
 
   /** A context not stored has no children and backs off for free. */
   function lookUp(m: number): void {
-    const node = findNgram(model, state, state.length - m, state.length);
+    const start = state.length - m;
+    let node = nodes[m]!;
+    let length = followed[m]!;
+    if (length === 0) {
+      const id = state[start]!;
+      node = id >= 0 && id < model.vocabularySize ? id : -1;
+      length = 1;
+    }
+    for (; length < m && node !== -1; length++) node = findChild(model, length, node, state[start + length]!);
     const { childStart } = model.levels[m - 1]!;
     nodes[m] = node;
+    followed[m] = m;
     first[m] = node === -1 ? 0 : childStart[node]!;
     last[m] = node === -1 ? 0 : childStart[node + 1]!;
     entered = m;
@@ -77,7 +92,7 @@ export function createNgramScorer(model: NgramModel, name = `${model.order}-gram
 
   return {
     name,
-    begin: (context) => Array.from(context.subarray(Math.max(0, context.length - span))),
+    begin: (context) => lastIds(context, span),
     advance: (state, token) => shifted(state, token, span),
     score: bothForms(
       (state, token) => {
@@ -112,6 +127,21 @@ export function createUniformScorer(vocabularySize: number): SyncCausalScorer<nu
       out.fill(logProb, 0, states.length * candidates.length);
     },
   };
+}
+
+/** The last ids of a text, at most `span`. */
+export function lastIds(text: Int32Array, span: number): NgramState {
+  const ids: number[] = [];
+  for (let i = Math.max(0, text.length - span); i < text.length; i++) ids.push(text[i]!);
+  return ids;
+}
+
+/** Whether `next` is the end of a state and one more id. */
+export function follows(state: NgramState, next: NgramState): boolean {
+  const more = state.length - next.length + 1;
+  if (next.length === 0 || more < 0) return false;
+  for (let i = 0; i < next.length - 1; i++) if (next[i] !== state[more + i]) return false;
+  return true;
 }
 
 /** A state and one more id, of which the last `span` are kept. */
