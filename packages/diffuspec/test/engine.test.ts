@@ -171,6 +171,21 @@ describe("opening a model", () => {
     await expect(createEngine({ model })).rejects.toMatchObject({ code });
   });
 
+  test.skipIf(missingModel).each(["files", "target", "drafter"] as const)(
+    "that is aborted at its %s ends with ERR_ABORTED",
+    async (phase) => {
+      const abort = new AbortController();
+      const seen: string[] = [];
+      const onProgress = (progress: { phase: string }) => {
+        seen.push(progress.phase);
+        if (progress.phase === phase) abort.abort();
+      };
+      const opening = createEngine({ model: modelDirectory, drafter: "dlm", signal: abort.signal, onProgress });
+      await expect(opening).rejects.toMatchObject({ code: "ERR_ABORTED" });
+      expect(seen.at(-1)).toBe(phase);
+    },
+  );
+
   test("whose package is not installed says how to install it", async () => {
     const opening = openPair("tiny-js", { load: () => Promise.reject(new Error("Cannot find package")) });
     await expect(opening).rejects.toMatchObject({ code: "ERR_MODEL_FILE_MISSING" });
