@@ -128,7 +128,10 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
     encode,
     openSession: open,
     generate,
-    inspect: (inspectOptions) => inspect({ info, verifier }, inspectOptions),
+    async inspect(inspectOptions) {
+      if (closed) throw closedError();
+      return inspect({ info, verifier }, inspectOptions);
+    },
     async dispose() {
       if (closed) return;
       closed = true;

@@ -56,7 +56,9 @@ export function checkGenerateOptions(options: CallOptions): void {
 export function checkPrompt(prompt: unknown): asserts prompt is Prompt {
   if (isTextPrompt(prompt)) return;
   if (typeof prompt !== "object" || prompt === null || !("messages" in prompt))
-    throw promptError(`it is ${prompt === null ? "null" : `of type ${typeof prompt}`}`);
+    throw promptError(
+      `it is ${prompt === null ? "null" : Array.isArray(prompt) ? "an array" : `of type ${typeof prompt}`}`,
+    );
   checkMessages(prompt.messages);
   const extra = Object.keys(prompt).find((key) => key !== "messages");
   if (extra !== undefined) throw promptError(`it has the unknown field ${JSON.stringify(extra)} beside its messages`);
