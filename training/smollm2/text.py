@@ -56,13 +56,13 @@ def blocks(ids, answer, K, count, mask_id, rng, decay, shown=0.0):
             seen[i, s:s + K, :anchor + 1] = True; seen[i, s:s + K, s:s + K] = True
     at = anchors[:, :, None] + 1 + steps                       # of the masks; each drafts the id behind it
     fits = (at + 1).clamp(max=T - 1)
-    known = ((at + 1 < T) & answer.gather(1, fits.view(B, -1)).view_as(fits)).cumprod(2)
+    known = ((at + 1 < T) & answer.gather(1, fits.flatten(1)).view_as(fits)).cumprod(2)
     first = torch.cat([answer[:, 1:].float(), torch.zeros(B, 1)], 1)
-    places = torch.cat([(torch.arange(T) + 1).clamp(max=T - 1).repeat(B, 1), fits.view(B, -1)], 1)
-    weights = torch.cat([first, (known * decay ** (1 + steps)).view(B, -1)], 1)
+    places = torch.cat([(torch.arange(T) + 1).clamp(max=T - 1).repeat(B, 1), fits.flatten(1)], 1)
+    weights = torch.cat([first, (known * decay ** (1 + steps)).flatten(1)], 1)
     open_ = torch.rand(B, count, K) < torch.rand(B, count, 1) * (torch.rand(B, count, 1) < shown)
-    block = torch.where(open_, ids.gather(1, at.clamp(max=T - 1).view(B, -1)).view_as(at), mask_id)
-    weights[:, T:] *= ~torch.cat([open_[:, :, 1:], torch.zeros(B, count, 1, dtype=torch.bool)], 2).view(B, -1)
-    fed = torch.cat([ids, block.view(B, -1)], 1)
+    block = torch.where(open_, ids.gather(1, at.clamp(max=T - 1).flatten(1)).view_as(at), mask_id)
+    weights[:, T:] *= ~torch.cat([open_[:, :, 1:], torch.zeros(B, count, 1, dtype=torch.bool)], 2).flatten(1)
+    fed = torch.cat([ids, block.flatten(1)], 1)
     mask = torch.zeros(B, 1, L, L).masked_fill(~seen[:, None], -1e9)
-    return fed, torch.cat([positions, at.view(B, -1)], 1), mask, anchors, places, weights
+    return fed, torch.cat([positions, at.flatten(1)], 1), mask, anchors, places, weights

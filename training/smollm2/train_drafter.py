@@ -20,7 +20,7 @@ NEAR = 0.3   # weight of the squared distance from the target's own hidden row
 a = argparse.ArgumentParser()
 a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.Path); a.add_argument("--text", default="text"); a.add_argument("--out", default="drafter.pt")
 a.add_argument("--minutes", type=float, required=True); a.add_argument("--layers", type=int, default=2); a.add_argument("--from-layers", type=int, nargs="+"); a.add_argument("--from-published", type=pathlib.Path, help="a drafter.safetensors, where OUT does not exist"); a.add_argument("--rate", type=float, default=0.02, help="of Muon")
-a.add_argument("--batch", type=int, default=16); a.add_argument("--positions", type=int, default=216, help="masks of a sequence"); a.add_argument("--vocabulary", type=int, default=8192)
+a.add_argument("--batch", type=int, default=16); a.add_argument("--positions", type=int, default=216, help="masks of a sequence; 0: only the rows of known ids learn, in half the time"); a.add_argument("--vocabulary", type=int, default=8192)
 a.add_argument("--held-out", type=int, default=100); a.add_argument("--seed", type=int, default=0); a.add_argument("--alone", action="store_true", help="a drafter that reads ids only")
 a = a.parse_args()
 

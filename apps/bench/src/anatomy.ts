@@ -6,17 +6,16 @@ import { progressLine, writeResult } from "./result-file.ts";
 import { findPair } from "./spec-bench-arguments.ts";
 import { openSuite, takeFirst } from "./suite.ts";
 
-const DEFAULTS = { count: 6, maxTokens: 24 } as const;
+const DEFAULTS = { count: 6, maxTokens: 64 } as const;
 
 const HELP = `npm run bench -- anatomy [options]
 
-Where the milliseconds of a round go: draft, search, verify and the rest, and within draft and verify the runtime's kernels,
-its dispatch, the binding with its copies, and JavaScript. ONNX Runtime's profiler counts the kernels in a second copy of
-the pair, which takes turns with one that nobody looks at.
+Where the milliseconds of a round go: draft, search, verify and the rest, and within draft and verify the model, the hand-over of
+its inputs and outputs, and JavaScript. In a second copy of the pair, which takes turns with one that nobody looks at, a graph of
+the same inputs and outputs without a model runs behind every pass: its time is the hand-over.
 
   --count N           prompts (default ${DEFAULTS.count})
-  --max-tokens N      tokens of each completion (default ${DEFAULTS.maxTokens}); a profile holds about a million operators, half a
-                      kilobyte each
+  --max-tokens N      tokens of each completion (default ${DEFAULTS.maxTokens})
   --pair, --data, --prompts, --temperature, --seed, --threads, --out, --json    as for speed
 `;
 

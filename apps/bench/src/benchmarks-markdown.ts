@@ -1,5 +1,7 @@
+import { boundTable } from "./benchmarks-bound.ts";
 import type { Circumstances } from "./circumstances.ts";
 import { measuredAt, NONE, one, table, times, two } from "./markdown.ts";
+import { type PeerColumns, peerTables } from "./peers-markdown.ts";
 import type { SpecBenchResult } from "./spec-bench-measure.ts";
 
 import { LABELS, type MethodName } from "./spec-bench-names.ts";
@@ -77,35 +79,21 @@ export function resultTables(result: SpecBenchResult): string {
     "",
     base,
     "",
-    ...peerTables(result),
+    ...peerTables(result, byTaskOfPeers(result)),
   ].join("\n");
 }
 
-/** The other programs: tokens a second of decoding, and how often they wrote the same. */
-function peerTables({ peers, missingPeers = [], tasks }: SpecBenchResult): string[] {
-  if (peers === undefined) return [];
-  const rows = (name: string, of: (row: PeerRow) => string) =>
-    tasks.map(({ methods }) => {
-      const row = methods.find((method): method is PeerRow => "peer" in method && method.name === name);
-      return row === undefined ? NONE : of(row);
-    });
-  const share = (value: number | null) => (value === null ? NONE : `${Math.round(100 * value)} %`);
-  const header = ["tokens/s of others", ...tasks.map(({ task }) => TASK_LABELS[task])];
-  return [
-    table(
-      [...header, "mean", "our ar over it", "DiffuSpec over it", "end to end", "same text"],
-      peers.map((peer) => [
-        `${peer.name} ${peer.version}, ${peer.threads} thr.`,
-        ...rows(peer.name, (row) => one(row.tokensPerSecond ?? Number.NaN)),
-        one(peer.tokensPerSecond ?? Number.NaN),
-        ...[peer.arOverPeer, peer.diffuspecOverPeer, peer.diffuspecOverPeerEndToEnd].map(times),
-        share(peer.agreement),
-      ]),
-    ),
-    "",
-    ...missingPeers.map(({ name, why }) => `Not run: ${name} (${why}).`),
-    ...(missingPeers.length > 0 ? [""] : []),
-  ];
+/** The other programs, task by task. */
+function byTaskOfPeers({ tasks }: SpecBenchResult): PeerColumns {
+  const cell = ({ methods }: TaskSummary, name: string) => {
+    const row = methods.find((method): method is PeerRow => "peer" in method && method.name === name);
+    return one(row?.tokensPerSecond ?? Number.NaN);
+  };
+  return {
+    header: tasks.map(({ task }) => TASK_LABELS[task]),
+    cells: (name) => tasks.map((task) => cell(task, name)),
+    all: "mean",
+  };
 }
 
 function verdict({ identical, tasks }: SpecBenchResult): string {
@@ -178,6 +166,10 @@ export function section(
     `![Time of a round](${images.round})`,
     "",
     anatomy,
+    "",
+    "What bounds it: the speed-up if drafting cost nothing, and if the rows behind the first did not either, which is the tokens of a round.",
+    "",
+    boundTable(result),
     "",
   ].join("\n");
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { byTask, PARTS, roundAnatomy, section, taskLabels } from "./benchmarks-markdown.ts";
 import { groupedBars, stackedBars } from "./chart.ts";
 import type { Circumstances } from "./circumstances.ts";
-import { ablationsSection, anatomySection, speedSection } from "./report-kinds.ts";
+import { ablationsSection, anatomySection, proofSection, speedSection } from "./report-kinds.ts";
 import { type Section, writeSection } from "./report-section.ts";
 import type { SpecBenchResult } from "./spec-bench-measure.ts";
 import { LABELS } from "./spec-bench-names.ts";
@@ -13,7 +13,7 @@ export interface ResultFile {
   readonly result: SpecBenchResult;
 }
 
-const KINDS = { speed: speedSection, ablations: ablationsSection, anatomy: anatomySection };
+const KINDS = { speed: speedSection, ablations: ablationsSection, anatomy: anatomySection, proof: proofSection };
 
 /** The section of a result file, whichever program wrote it. @throws an Error where it is none */
 export function readSection(file: string): Section {

@@ -5,7 +5,7 @@ import { writeSection } from "./report-section.ts";
 
 const HELP = `npm run bench -- report FILE... --out docs/benchmarks.md
 
-Turns result files of speed, ablations, anatomy and spec-bench into a section each of a Markdown file, with plots in the folder of the same name
+Turns result files of speed, ablations, anatomy, proof and spec-bench into a section each of a Markdown file, with plots in the folder of the same name
 beside it. A section stands between two comments and is replaced; what else the file says stays.
 `;
 

@@ -1,141 +1,87 @@
-import type { SamplerOptions } from "@diffuspec/spec-loop";
-import type { DrafterName, Engine, EngineOptions, EngineSession, LengthControllerOption } from "diffuspec/engine";
+import type { Engine, EngineOptions, EngineSession } from "diffuspec/engine";
+import { controllerName, type Mode, type Way } from "./proof-grid.ts";
+import type { Log } from "./run-log.ts";
 import { firstDifference } from "./summary.ts";
 
-/** A way to draft: what the engine is made with, and the sessions of it. */
-export interface Combination {
-  readonly steps: number;
-  readonly search: "chain" | "tree";
-  readonly drafters: readonly DrafterName[];
-  readonly controllers: readonly LengthControllerOption[];
-}
-
-/** A way to choose tokens. */
-export interface Mode {
-  readonly name: string;
-  readonly sampling: Partial<SamplerOptions>;
-}
-
 export interface ProofOptions {
-  /** An engine with these options, disposed by the proof; `arExact` comes from one of its own. */
+  /** Writes what the others shall equal. */
+  readonly plain: Engine;
+  /** An engine with these options, disposed by the proof. */
   readonly open: (options: Partial<EngineOptions>) => Promise<Engine>;
-  readonly combinations: readonly Combination[];
+  readonly ways: readonly Way[];
   readonly modes: readonly Mode[];
-  readonly encode: (engine: Engine) => readonly Int32Array[];
+  readonly prompts: readonly Int32Array[];
   readonly maxTokens: number;
+  /** Has what was proved before, and takes what is proved now. */
+  readonly log: Pick<Log<ProofRecord>, "records" | "add">;
+  /** The part of it that is this process's: every N-th, from the I-th on. Default: all. */
+  readonly shard?: { readonly index: number; readonly of: number } | undefined;
+  /** Nothing is begun later than this, in milliseconds since the process began. */
+  readonly stopAtMs?: number | undefined;
   readonly progress?: (line: string) => void;
 }
 
-export interface Failure {
-  readonly mode: string;
-  readonly combination: string;
-  readonly prompt: number;
-  /** Index of the first id that is not arExact's; the shorter length where one begins like the other. */
-  readonly at: number;
-}
-
-export interface Proof {
-  readonly identical: boolean;
-  /** Ways to draft, and ways to choose tokens, that were tried with each other. */
-  readonly combinations: number;
-  readonly modes: number;
-  readonly prompts: number;
+/** One way to draft and one to choose tokens, on every prompt. */
+export interface ProofRecord {
+  readonly drafter: string;
+  readonly controller: string;
+  readonly steps: number;
+  readonly shape: string;
+  readonly sampler: string;
   /** Completions compared with arExact's, ids and lengths. */
   readonly completions: number;
   /** Their ids. */
   readonly tokens: number;
-  readonly differing: readonly Failure[];
+  /** `at`: index of the first id that is not arExact's; the shorter length where one begins like the other. */
+  readonly differing: readonly { readonly prompt: number; readonly at: number }[];
 }
 
 /** Everything that drafts, under every controller, writes what plain decoding (exact) writes. */
-export async function prove(options: ProofOptions): Promise<Proof> {
-  const { open, combinations, modes, encode, maxTokens, progress = () => {} } = options;
-  const plain = await open({});
-  const prompts = encode(plain);
-  const exact = await plain.openSession({ drafter: "none" });
+export async function prove(options: ProofOptions): Promise<void> {
+  const { plain, open, ways, modes, prompts, maxTokens, log, progress = () => {} } = options;
+  const { stopAtMs = Number.POSITIVE_INFINITY, shard = { index: 1, of: 1 } } = options;
+  const known = new Set(log.records.map(keyOf));
   const wanted = new Map<Mode, Int32Array[]>();
-  for (const mode of modes) wanted.set(mode, await write(exact, prompts, mode, maxTokens));
-  await exact.dispose();
-
-  const differing: Failure[] = [];
-  let [tried, completions, tokens] = [0, 0, 0];
-  for (const { steps, search, drafters, controllers } of combinations) {
-    const engine = await open({ steps, ...(search === "tree" && { search }) });
-    for (const drafter of drafters)
-      for (const lengthController of controllers) {
-        const combination = `${drafter}, ${JSON.stringify(lengthController)}, S = ${steps}, ${search}`;
-        progress(`${combination}; ${completions} completions`);
-        const session = await engine.openSession({ drafter, lengthController });
-        for (const mode of modes)
-          for (const [prompt, ids] of (await write(session, prompts, mode, maxTokens)).entries()) {
-            const at = firstDifference(wanted.get(mode)![prompt]!, ids);
-            if (at !== -1) differing.push({ mode: mode.name, combination, prompt, at });
-            completions++;
-            tokens += ids.length;
-          }
-        await session.dispose();
-        tried++;
+  let turn = 0;
+  let standing: { engine: Engine; steps: number; shape: Way["shape"] } | undefined;
+  try {
+    for (const way of ways)
+      for (const mode of modes) {
+        const { drafter, controller, steps, shape } = way;
+        const cell = { drafter, controller: controllerName(controller), steps, shape, sampler: mode.name };
+        if (turn++ % shard.of !== shard.index - 1 || known.has(keyOf(cell))) continue;
+        if (performance.now() > stopAtMs) return;
+        progress(`${log.records.length + 1}/${ways.length * modes.length} ${keyOf(cell)}`);
+        if (!wanted.has(mode)) wanted.set(mode, await write(plain, { drafter: "none" }, mode));
+        if (standing?.steps !== steps || standing.shape !== shape) {
+          await standing?.engine.dispose();
+          standing = { engine: await open({ steps, ...(shape === "tree" && { search: "tree" }) }), steps, shape };
+        }
+        const written = await write(standing.engine, { drafter, lengthController: controller }, mode);
+        const differing = written.flatMap((ids, prompt) => {
+          const at = firstDifference(wanted.get(mode)![prompt]!, ids);
+          return at === -1 ? [] : [{ prompt, at }];
+        });
+        const tokens = written.reduce((sum, ids) => sum + ids.length, 0);
+        log.add({ ...cell, completions: written.length, tokens, differing });
       }
-    await engine.dispose();
+  } finally {
+    await standing?.engine.dispose();
   }
-  await plain.dispose();
-  const sizes = { combinations: tried, modes: modes.length, prompts: prompts.length, completions, tokens };
-  return { identical: differing.length === 0, ...sizes, differing };
-}
 
-async function write(
-  session: EngineSession,
-  prompts: readonly Int32Array[],
-  { sampling }: Mode,
-  maxTokens: number,
-): Promise<Int32Array[]> {
-  const out: Int32Array[] = [];
-  for (const prompt of prompts) {
-    const generation = session.generate(prompt, { ...sampling, maxTokens });
-    let step = await generation.next();
-    while (!step.done) step = await generation.next();
-    out.push(step.value.tokens);
+  async function write(engine: Engine, choice: Parameters<Engine["openSession"]>[0], { sampling }: Mode) {
+    const session: EngineSession = await engine.openSession(choice);
+    const out: Int32Array[] = [];
+    for (const prompt of prompts) {
+      const generation = session.generate(prompt, { ...sampling, maxTokens });
+      let step = await generation.next();
+      while (!step.done) step = await generation.next();
+      out.push(step.value.tokens);
+    }
+    await session.dispose();
+    return out;
   }
-  return out;
 }
 
-const CONTROLLERS: readonly LengthControllerOption[] = [
-  "auto",
-  "adl",
-  "adl-paper",
-  "cost-aware",
-  { fixed: 4 },
-  { fixed: 16 },
-];
-const FIXED: readonly LengthControllerOption[] = ["adl", "cost-aware", { fixed: 8 }];
-const WITH_DIFFUSION = ["dlm", "hybrid"] as const satisfies readonly DrafterName[];
-
-/** Every drafter under every controller; those with the diffusion model also with S in 2, 4, 8, and with trees. */
-export function allCombinations(available: readonly DrafterName[]): Combination[] {
-  const drafters: readonly DrafterName[] = available.filter((name) => name !== "none");
-  const diffusing = WITH_DIFFUSION.filter((name) => available.includes(name));
-  const whole: Combination = { steps: 1, search: "chain", drafters, controllers: CONTROLLERS };
-  if (diffusing.length === 0) return [whole];
-  const argmax = drafters.filter((name) => name === "dlm-argmax");
-  return [
-    whole,
-    { steps: 1, search: "tree", drafters: diffusing, controllers: CONTROLLERS },
-    ...[2, 4, 8].flatMap((steps): Combination[] => [
-      { steps, search: "chain", drafters: [...diffusing, ...argmax], controllers: FIXED },
-      { steps, search: "tree", drafters: diffusing, controllers: FIXED },
-    ]),
-  ];
-}
-
-/** The model's own defaults, the bare argmax, and two samplers. */
-export function allModes(seed: number): Mode[] {
-  return [
-    { name: "greedy, the model's defaults", sampling: {} },
-    { name: "greedy", sampling: { temperature: 0, dryMultiplier: 0, repetitionPenalty: 1 } },
-    { name: "temperature 0.7", sampling: { temperature: 0.7, seed } },
-    {
-      name: "temperature 1, filtered",
-      sampling: { temperature: 1, topK: 50, topP: 0.95, repetitionPenalty: 1.05, seed },
-    },
-  ];
-}
+const keyOf = (cell: Pick<ProofRecord, "drafter" | "controller" | "steps" | "shape" | "sampler">) =>
+  `${cell.drafter}, ${cell.controller}, S = ${cell.steps}, ${cell.shape}, ${cell.sampler}`;

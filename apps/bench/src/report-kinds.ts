@@ -1,17 +1,19 @@
 import { ablationTables } from "./ablations-markdown.ts";
 import type { AblationsResult, SetResult } from "./ablations-measure.ts";
-import { anatomyTables } from "./anatomy-markdown.ts";
+import { anatomyTables, LABELS } from "./anatomy-markdown.ts";
 import { type AnatomyResult, LAYERS } from "./anatomy-measure.ts";
 import { groupedBars, stackedBars } from "./chart.ts";
 import { lineChart } from "./line-chart.ts";
 import { measuredAt } from "./markdown.ts";
 import { labelOf } from "./methods.ts";
+import { type ProofResult, proofTables } from "./proof-markdown.ts";
 import type { Section } from "./report-section.ts";
 import { speedTables } from "./speed-markdown.ts";
 import type { SpeedResult } from "./speed-measure.ts";
 
 /** Greedy and sampled runs of a pair, and runs on another suite, stand side by side. */
-function nameOf({ pair, suite, sampling }: Pick<SpeedResult, "pair" | "suite" | "sampling">): string {
+function nameOf(result: Pick<SpeedResult, "pair" | "suite"> & Partial<Pick<SpeedResult, "sampling">>): string {
+  const { pair, suite, sampling = {} } = result;
   const own = suite === "code" || suite === "instructions" ? [] : [suite];
   return [pair, ...own, ...(sampling.temperature ? [`t${sampling.temperature}`] : [])].join("-");
 }
@@ -55,18 +57,18 @@ export function anatomySection(result: AnatomyResult): Section {
   const { methods } = result;
   const layers = (model: "draft" | "verify") =>
     LAYERS.map((layer) => ({
-      name: `${model}: ${layer}`,
+      name: `${model}: ${LABELS[layer]}`,
       values: methods.map((method) => Math.max(0, method[model][layer])),
     }));
   const chart = stackedBars({
     title: `Anatomy of a round: ${result.pair}`,
-    axis: "milliseconds a verification round, under the runtime's profiler",
+    axis: "milliseconds a verification round",
     categories: methods.map(({ name }) => labelOf(name)),
     series: [
       ...layers("draft"),
-      { name: "search", values: methods.map(({ profiledRound }) => profiledRound.search) },
+      { name: "search", values: methods.map(({ watchedRound }) => watchedRound.search) },
       ...layers("verify"),
-      { name: "rest", values: methods.map(({ profiledRound }) => profiledRound.rest) },
+      { name: "rest", values: methods.map(({ watchedRound }) => watchedRound.rest) },
     ],
   });
   return {
@@ -112,6 +114,16 @@ export function ablationsSection(result: AblationsResult): Section {
         ...Object.keys(images).flatMap((image) => [`![${image.replaceAll("-", " ")}](${link(image)})`, ""]),
         ablationTables(result),
       ].join("\n"),
+  };
+}
+
+export function proofSection(result: ProofResult): Section {
+  const name = nameOf(result);
+  return {
+    kind: "proof",
+    name,
+    images: {},
+    body: () => [`## Proof: ${name}`, "", measuredAt(result.sittings), "", proofTables(result)].join("\n"),
   };
 }
 

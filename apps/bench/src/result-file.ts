@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** What `report` tells apart; files of `spec-bench` have none. */
-export type Kind = "speed" | "ablations" | "anatomy";
+export type Kind = "speed" | "ablations" | "anatomy" | "proof";
 
 /** @param more what the result was made of */
 export function writeResult(file: string, kind: Kind, result: object, more: object = {}): void {

@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DiffuSpecError } from "@diffuspec/contracts";
 import { modelDirectory } from "@diffuspec/model-tiny-js";
-import { readNumber } from "./arguments.ts";
-import { PEER_NAMES, type PeerName } from "./peers/create-peers.ts";
+import { checkGguf, readNumber, readPeers, withPeersNamed } from "./arguments.ts";
+import type { PeerName } from "./peers/names.ts";
 import { METHOD_NAMES, type MethodName } from "./spec-bench-names.ts";
 
 export interface SpecBenchArguments {
@@ -37,7 +37,7 @@ const FULL = { perTask: Number.POSITIVE_INFINITY, maxTokens: 1024 } as const;
 /** @throws an Error that names the option and what it takes */
 export function readSpecBenchArguments(argv: readonly string[]): SpecBenchArguments {
   const { values } = parseArgs({
-    args: [...argv],
+    args: withPeersNamed(argv),
     options: {
       help: { type: "boolean", short: "h", default: false },
       json: { type: "boolean", default: false },
@@ -62,7 +62,6 @@ export function readSpecBenchArguments(argv: readonly string[]): SpecBenchArgume
     throw new Error("--data is missing. Name Spec-Bench's question.jsonl (github.com/hemingkx/Spec-Bench, data/).");
   if (precision !== undefined && precision !== "int8" && precision !== "fp32")
     throw new Error(`--precision is ${precision}; it takes int8 or fp32.`);
-  if (gguf !== undefined && !existsSync(gguf)) throw new Error(`--gguf is ${gguf}; there is no such file.`);
   return {
     help,
     json,
@@ -73,7 +72,7 @@ export function readSpecBenchArguments(argv: readonly string[]): SpecBenchArgume
     draftLength: readNumber("draft-length", values["draft-length"], 1) ?? SPEC_BENCH_DEFAULTS.draftLength,
     methods: readMethods(values.methods),
     peers: readPeers(values.peers),
-    gguf,
+    gguf: checkGguf(gguf),
     precision,
     threads: readNumber("threads", values.threads, 1),
     out,
@@ -90,16 +89,6 @@ function readMethods(list: string | undefined): MethodName[] {
     if (!(METHOD_NAMES as readonly string[]).includes(name))
       throw new Error(`--methods names ${JSON.stringify(name)}; there are ${METHOD_NAMES.join(", ")}.`);
   return METHOD_NAMES.filter((name) => name === "ar" || name === "arExact" || wanted.includes(name));
-}
-
-function readPeers(list: string | undefined): readonly PeerName[] {
-  if (list === undefined) return [];
-  if (list === "all") return PEER_NAMES;
-  const wanted = list.split(",").map((name) => name.trim());
-  for (const name of wanted)
-    if (!(PEER_NAMES as readonly string[]).includes(name))
-      throw new Error(`--peers names ${JSON.stringify(name)}; there are all, ${PEER_NAMES.join(", ")}.`);
-  return PEER_NAMES.filter((name) => wanted.includes(name));
 }
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));

@@ -1,6 +1,6 @@
 import type { Circumstances } from "./circumstances.ts";
+import { openLog } from "./run-log.ts";
 import { chooseQuestions, type Question, type Questions } from "./spec-bench-data.ts";
-import { openLog } from "./spec-bench-log.ts";
 import type { Field } from "./spec-bench-methods.ts";
 import { LABELS, type MethodName } from "./spec-bench-names.ts";
 import { peerMeans } from "./spec-bench-peers.ts";
@@ -48,7 +48,12 @@ export async function measure(field: Field, options: MeasureOptions) {
     threads,
     ...(field.peers && { peers: field.peers.peers.map(({ name, version }) => `${name} ${version}`) }),
   };
-  const log = openLog(options.log, settings, options.sitting);
+  const log = openLog<QuestionRecord>({
+    file: options.log,
+    settings,
+    sitting: options.sitting,
+    total: questions.length,
+  });
   const known = new Set(log.records.map((record) => record.question));
   const rest = questions.filter((question) => !known.has(question.id));
   if (rest.length > 0) {

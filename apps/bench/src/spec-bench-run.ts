@@ -1,9 +1,9 @@
 import type { ChatMessage } from "@diffuspec/tokenizer";
 import { repeatedShare } from "./loops.ts";
+import { askPeer, keepReplies, type PeerReply, type PeerRun } from "./peer-runs.ts";
 import type { Question, Task } from "./spec-bench-data.ts";
 import type { Answer, Field } from "./spec-bench-methods.ts";
 import type { MethodName } from "./spec-bench-names.ts";
-import { askPeer, type PeerRun } from "./spec-bench-peers.ts";
 import { firstDifference } from "./summary.ts";
 
 /** One answer as it is kept: all of {@link Answer} but the ids. */
@@ -49,17 +49,16 @@ export async function runQuestion(
     const prompt = field.encode(messages);
     if (prompt.length + maxTokens > field.contextLength) break;
     const answers = new Map<MethodName, Answer>();
-    const others = new Map<string, Awaited<ReturnType<typeof askPeer>>>();
+    const replies = new Map<string, PeerReply>();
     const { contenders, peers: { peers } = { peers: [] } } = field;
     const all = [...contenders, ...peers];
     for (let i = 0; i < all.length; i++) {
       const one = all[(i + rotation + turn) % all.length]!;
       watch(question, turn, one.name);
       if ("answer" in one) answers.set(one.name, await one.answer(prompt, maxTokens));
-      else others.set(one.name, await askPeer(one, prompt, maxTokens));
+      else replies.set(one.name, await askPeer(one, prompt, maxTokens));
     }
     const exact = answers.get("arExact")!;
-    const text = field.decode(exact.ids);
     turns.push({
       turn,
       promptTokens: prompt.length,
@@ -70,11 +69,9 @@ export async function runQuestion(
           return [name, { tokens: ids.length, differsAt: firstDifference(exact.ids, ids), ...rest }];
         }),
       ),
-      ...(peers.length > 0 && {
-        peers: Object.fromEntries([...others].map(([name, run]) => [name, run((ids) => field.decode(ids) === text)])),
-      }),
+      ...(peers.length > 0 && { peers: keepReplies(replies, exact.ids, field.decode) }),
     });
-    messages.push({ role: "assistant", content: text });
+    messages.push({ role: "assistant", content: field.decode(exact.ids) });
   }
   return { question: question.id, task: question.task, turns, skippedTurns: question.turns.length - turns.length };
 }

@@ -1,8 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { PEERS_HELP } from "./arguments.ts";
 import { resultTables } from "./benchmarks-markdown.ts";
 import { circumstances } from "./circumstances.ts";
-import { createPeers, PEER_NAMES } from "./peers/create-peers.ts";
+import { createPeers } from "./peers/create-peers.ts";
 import { program } from "./program.ts";
 import { findPair, readSpecBenchArguments, SPEC_BENCH_DEFAULTS } from "./spec-bench-arguments.ts";
 import { readQuestions } from "./spec-bench-data.ts";
@@ -22,11 +23,7 @@ taking turns on each. Every method's ids and lengths are compared with plain AR'
   --full              all 480 questions, answers of 1024 tokens
   --methods A,B       some of ${METHOD_NAMES.slice(2).join(", ")}
   --draft-length N    draft tokens without length control (default ${SPEC_BENCH_DEFAULTS.draftLength})
-  --peers all|A,B     other programs with the same weights on the same prompts, installed on demand into apps/bench/.peers:
-                      ${PEER_NAMES.join(", ")}
-  --gguf FILE         the GGUF file the pair was imported from: node-llama-cpp runs it, transformers.js an export of it
-                      (without it an export of the pair's own weights, and no node-llama-cpp)
-  --precision int8|fp32, --threads N
+${PEERS_HELP}  --precision int8|fp32, --threads N
   --resume FILE       keep every question's figures in FILE, and go on from what it has
   --out FILE          also write a result file: summary, all figures, git SHA, argv, versions, machine; until it is
                       there, FILE.partial.jsonl has what was measured, and the same command goes on from it

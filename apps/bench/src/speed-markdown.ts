@@ -1,5 +1,6 @@
 import { NONE, one, percent, range, settingsOf, table, times, two } from "./markdown.ts";
 import { labelOf } from "./methods.ts";
+import { peerTables } from "./peers-markdown.ts";
 import type { SpeedResult } from "./speed-measure.ts";
 import { PARTS } from "./speed-summary.ts";
 
@@ -75,11 +76,26 @@ export function speedTables(result: SpeedResult): string {
     "",
     shares,
     "",
+    ...othersOf(result),
   ].join("\n");
 
   function endToEnd(row: { readonly endToEndTokensPerSecond: number }): string {
     return times(row.endToEndTokensPerSecond / arExact.endToEndTokensPerSecond);
   }
+}
+
+/** The other programs, the fastest of them in words. */
+function othersOf(result: SpeedResult): string[] {
+  const { peers = [], sampling } = result;
+  const [fastest] = [...peers].sort((a, b) => (b.tokensPerSecond ?? 0) - (a.tokensPerSecond ?? 0));
+  if (fastest === undefined) return peerTables(result);
+  const { name, arOverPeer, diffuspecOverPeer } = fastest;
+  const greedy = Object.keys(sampling).length > 0 ? " They write greedily, without our sampler." : "";
+  return [
+    `The fastest of the others is ${name}: plain AR (one row) writes ${times(arOverPeer)}, DiffuSpec ${times(diffuspecOverPeer)} its tokens a second.${greedy}`,
+    "",
+    ...peerTables(result),
+  ];
 }
 
 const ms = ({ firstTokenMs }: { readonly firstTokenMs: number }) => `${firstTokenMs.toFixed(1)} ms`;

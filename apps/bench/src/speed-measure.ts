@@ -2,6 +2,8 @@ import { circumstances } from "./circumstances.ts";
 import { interleave } from "./interleave.ts";
 import { canRun, openMethods, SPEED_METHODS } from "./methods.ts";
 import type { Pair } from "./pair.ts";
+import type { Peers } from "./peers/create-peers.ts";
+import { summarisePeers } from "./speed-peers.ts";
 import { summariseSpeed } from "./speed-summary.ts";
 import { encodeSuite, type Suite } from "./suite.ts";
 
@@ -9,6 +11,8 @@ export interface SpeedOptions {
   readonly maxTokens: number;
   readonly repeats?: number;
   readonly stopAtMs?: number;
+  /** Other programs on the same prompts. */
+  readonly peers?: Pick<Peers, "peers" | "missing"> | undefined;
   readonly progress?: (line: string) => void;
 }
 
@@ -16,7 +20,7 @@ export type SpeedResult = Awaited<ReturnType<typeof measureSpeed>>["result"];
 
 /** Every method the pair has files for on every prompt of the suite, taking turns. */
 export async function measureSpeed(pair: Pair, suite: Suite, options: SpeedOptions) {
-  const { maxTokens, repeats = 1, stopAtMs, progress = () => {} } = options;
+  const { maxTokens, repeats = 1, stopAtMs, peers, progress = () => {} } = options;
   const sitting = circumstances();
   const prompts = encodeSuite(suite, pair.engine);
   const names = SPEED_METHODS.filter((name) => canRun(name, pair));
@@ -27,6 +31,7 @@ export async function measureSpeed(pair: Pair, suite: Suite, options: SpeedOptio
     maxTokens,
     repeats,
     ...(stopAtMs !== undefined && { stopAtMs }),
+    ...(peers && { guests: { peers: peers.peers, decode: (ids) => pair.engine.tokenizer.decode(ids) } }),
     watch: { end: () => progress(`${++done}/${prompts.length * repeats}`) },
   });
   for (const method of methods) await method.dispose();
@@ -37,6 +42,7 @@ export async function measureSpeed(pair: Pair, suite: Suite, options: SpeedOptio
     ...summary,
     ar: { ...ar, graph: pair.plain.precision },
     missing: missing.map((name) => ({ name, why: "the model has no files for it" })),
+    ...(peers && { peers: summarisePeers(trials, peers.peers), missingPeers: peers.missing }),
     maxTokens,
     sampling: pair.sampling,
     precision: pair.engine.info.precision,

@@ -1,11 +1,12 @@
-import { MAX_TOKENS, readArguments, samplingOf } from "./arguments.ts";
+import { MAX_TOKENS, PEERS_HELP, readArguments, samplingOf } from "./arguments.ts";
 import { loadPair } from "./pair.ts";
+import { createPeers } from "./peers/create-peers.ts";
 import { program } from "./program.ts";
 import { progressLine, writeResult } from "./result-file.ts";
 import { findPair } from "./spec-bench-arguments.ts";
 import { speedTables } from "./speed-markdown.ts";
 import { measureSpeed } from "./speed-measure.ts";
-import { openSuite, takeFirst } from "./suite.ts";
+import { encodeSuite, openSuite, takeFirst } from "./suite.ts";
 
 /** Ends within 50 seconds on two cores, loading included. */
 const QUICK = { maxTokens: 24, stopAtMs: 25_000 } as const;
@@ -24,12 +25,13 @@ plain AR's (exact), ids and lengths. Exit code 1 where one differs.
   --temperature X --seed N, --repetition-penalty X, --dry-multiplier X    instead of the pair's own defaults
   --threads N         threads of one operator
   --quick             completions of ${QUICK.maxTokens} tokens, and no prompt is begun after its first ${QUICK.stopAtMs / 1000} seconds
-  --out FILE          also write a result file, with every trial
+                      (with --peers: behind their start)
+${PEERS_HELP}  --out FILE          also write a result file, with every trial
   --json              one JSON object on stdout and nothing else
 `;
 
 await program(async () => {
-  const given = readArguments(process.argv.slice(2), ["pair", "data", "quick"]);
+  const given = readArguments(process.argv.slice(2), ["pair", "data", "quick", "peers", "gguf"]);
   if (given.help) {
     process.stdout.write(HELP);
     return;
@@ -38,13 +40,28 @@ await program(async () => {
   const { maxTokens = given.quick ? QUICK.maxTokens : MAX_TOKENS, repeats, threads } = given;
   const pair = await loadPair({ directory, sampling: samplingOf(given), threads });
   try {
-    const suite = takeFirst(openSuite(given, pair.engine.info.chat), given.count);
+    const { engine } = pair;
+    const suite = takeFirst(openSuite(given, engine.info.chat), given.count);
+    const before = performance.now();
+    const peers =
+      given.peers.length > 0
+        ? await createPeers({
+            names: given.peers,
+            directory,
+            contextLength: engine.info.contextLength,
+            eosIds: engine.verifier.eosIds,
+            trial: encodeSuite(suite, engine)[0]!,
+            ...(given.gguf !== undefined && { gguf: given.gguf }),
+            ...(threads !== undefined && { threads }),
+          })
+        : undefined;
     const { result, trials } = await measureSpeed(pair, suite, {
       maxTokens,
       repeats,
+      peers,
       progress: progressLine,
-      ...(given.quick && { stopAtMs: QUICK.stopAtMs }),
-    });
+      ...(given.quick && { stopAtMs: QUICK.stopAtMs + performance.now() - before }),
+    }).finally(() => peers?.dispose());
     process.stdout.write(given.json ? `${JSON.stringify(result)}\n` : speedTables(result));
     if (given.out !== undefined) {
       const kept = trials.map(({ runs, ...trial }) => ({

@@ -13,6 +13,7 @@ export function pairOver(drafted: Verifier, drafters = ["prompt-lookup", "ngram"
   const engine = {
     info: { drafters, chat: false, precision: "int8", threads: 1 },
     encode: idsOf,
+    tokenizer: { decode: (ids: Int32Array) => [...ids].join(" ") },
     openSession: async ({ drafter }: { drafter: string }) =>
       drafter === "none"
         ? openSession({ verifier: honest })

@@ -6,8 +6,9 @@ import { openModel } from "@diffuspec/model-files";
 import { modelDirectory } from "@diffuspec/model-tiny-js";
 import { createPlainDecoder, type TargetManifest } from "@diffuspec/verifier-ar";
 import { afterAll, describe, expect, test } from "vitest";
-import { createPeers, PEER_NAMES, type PeersOptions } from "../src/peers/create-peers.ts";
+import { createPeers, type PeersOptions } from "../src/peers/create-peers.ts";
 import { installPeer, type Npm } from "../src/peers/install.ts";
+import { PEER_NAMES } from "../src/peers/names.ts";
 import { type LlamaModule, openLlama } from "../src/peers/node-llama-cpp.ts";
 import { peerPackage } from "../src/peers/packages.ts";
 import type { LoadedPeer, PeerSettings } from "../src/peers/peer.ts";
@@ -250,6 +251,7 @@ describe("createPeers", () => {
         return {
           name,
           version,
+          dtype: dtype ?? "gguf",
           threads: 1,
           facts,
           generate: () => Promise.reject(new Error()),

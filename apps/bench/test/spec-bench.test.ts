@@ -176,7 +176,7 @@ describe("a run", () => {
       return { ids, prefillMs: 1, decodeMs: 2 * (ids.length - 1) };
     };
     const peer = (name: string, generate: typeof decodes) => ({
-      ...{ name, version: "1.2.3", threads: 2, generate },
+      ...{ name, version: "1.2.3", dtype: "q4", threads: 2, generate },
       dispose: async () => {},
     });
     const peers = {
@@ -199,7 +199,7 @@ describe("a run", () => {
       expect(broken).toMatchObject({ answers: 0, failed: task.turns, tokensPerSecond: null, agreement: null });
     }
     const [steady, broken] = result.peers!;
-    expect(steady).toMatchObject({ name: "steady", version: "1.2.3", threads: 2, tokensPerSecond: 500 });
+    expect(steady).toMatchObject({ name: "steady", version: "1.2.3", dtype: "q4", threads: 2, tokensPerSecond: 500 });
     expect(steady!.agreement).toBeGreaterThan(0.5);
     expect(steady!.agreement).toBeLessThan(0.8);
     expect(broken).toMatchObject({ tokensPerSecond: null, diffuspecOverPeer: null });
@@ -347,6 +347,7 @@ describe("the command line", () => {
     expect(read("--out", "r.json")).toMatchObject({ log: "r.json.partial.jsonl", keepLog: false });
     expect(read("--resume", "l")).toMatchObject({ log: "l", keepLog: true });
     expect(read().peers).toEqual([]);
+    expect(read("--peers").peers).toEqual(read("--peers", "all").peers);
     expect(read("--peers", "all").peers).toContain("transformers.js-q4");
     expect(read("--peers", "node-llama-cpp, transformers.js-q8").peers).toEqual([
       "transformers.js-q8",

@@ -2,8 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createSampler } from "@diffuspec/spec-loop";
+import { plainDecode } from "@diffuspec/testkit";
 import { describe, expect, test } from "vitest";
+import { readArguments } from "../src/arguments.ts";
 import { readSection } from "../src/benchmarks-write.ts";
+import { PEER_NAMES } from "../src/peers/names.ts";
 import { HELD_OUT, readPrompts } from "../src/prompts.ts";
 import { writeSection } from "../src/report-section.ts";
 import { writeResult } from "../src/result-file.ts";
@@ -60,6 +64,62 @@ describe("speed", () => {
     writeResult(join(folder, "other.json"), "magic" as never, result);
     expect(() => readSection(join(folder, "other.json"))).toThrow('its kind is "magic"');
     rmSync(folder, { recursive: true });
+  });
+
+  test("other programs take turns with ours; one that fails does not end the run", async () => {
+    const sampler = createSampler({}, 50);
+    const asked: string[] = [];
+    /** A millisecond for the prompt, two for every further token; of the last prompt another text. */
+    const generate = async (prompt: Int32Array, maxTokens: number) => {
+      asked.push([...prompt].join());
+      const { tokens } = await plainDecode(honest, prompt, sampler, { maxTokens });
+      if (prompt.length === 2) tokens[0] = (tokens[0]! + 1) % 50;
+      return { ids: Int32Array.from(tokens), prefillMs: 1, decodeMs: 2 * (tokens.length - 1) };
+    };
+    const common = { version: "1.2.3", threads: 2, dispose: async () => {} };
+    const peers = {
+      peers: [
+        { ...common, name: "steady", dtype: "q4", generate },
+        { ...common, name: "broken", dtype: "q8", generate: () => Promise.reject(new Error("it crashed")) },
+      ],
+      missing: [{ name: "absent", why: "no binary" }],
+    };
+    const { result, trials } = await measureSpeed(pairOver(honest), suite, { maxTokens: 20, peers });
+    expect(asked).toHaveLength(4); // three prompts behind a warm-up
+    expect(result.identical).toBe(true);
+    const [steady, broken] = result.peers!;
+    expect(steady).toMatchObject({
+      ...{ name: "steady", version: "1.2.3", dtype: "q4", threads: 2, answers: 3, failed: 0 },
+      ...{ tokensPerSecond: 500, endToEndTokensPerSecond: 512.821, agreement: 0.667 },
+    });
+    // the fake ar takes a millisecond a completion
+    expect(steady!.arOverPeer).toBe(40);
+    expect(steady!.diffuspecOverPeer).toBeCloseTo(
+      result.methods.find(({ name }) => name === "diffuspec")!.tokensPerSecond / 500,
+      2,
+    );
+    expect(broken).toMatchObject({ answers: 0, failed: 3, tokensPerSecond: null, arOverPeer: null, agreement: null });
+    expect(trials[0]!.peers).toEqual({
+      steady: { tokens: 20, prefillMs: 1, decodeMs: 38, same: true },
+      broken: { failed: "it crashed" },
+    });
+    const text = speedTables(result);
+    for (const words of ["steady 1.2.3, 2 thr.", "fastest of the others is steady", "Not run: absent (no binary)"])
+      expect(text).toContain(words);
+    expect(text).not.toMatch(/NaN|undefined|Infinity/);
+    const alone = await measureSpeed(pairOver(honest), suite, { maxTokens: 20 });
+    expect(alone.result).not.toHaveProperty("peers");
+    expect(alone.trials[0]).not.toHaveProperty("peers");
+  });
+
+  test("--peers alone asks for all of them", () => {
+    const read = (...argv: string[]) => readArguments(argv, ["pair", "peers", "gguf"]);
+    expect(read().peers).toEqual([]);
+    expect(read("--peers", "--pair", "x")).toMatchObject({ peers: PEER_NAMES, pair: "x" });
+    expect(read("--pair", "x", "--peers").peers).toEqual(PEER_NAMES);
+    expect(read("--peers", "node-llama-cpp").peers).toEqual(["node-llama-cpp"]);
+    expect(() => read("--peers", "llama")).toThrow(/"llama"; there are all, transformers/);
+    expect(() => read("--gguf", "nowhere.gguf")).toThrow("no such file");
   });
 
   test("a corrupted verifier turns identical false, and the table says so", async () => {

@@ -51,8 +51,9 @@ export function createDrafters(parts: {
 
   /** @param coupling weight of a sampler's noise: its full weight after the search has weighed the drafter */
   async function dlm(name: DrafterName, search: PathSearch | (() => PathSearch), coupling: number): Promise<Drafter> {
-    if (hubDrafter) return hubDrafter.create({ name, search, coupling });
-    const { threads, lattice, steps, taps } = settings;
+    const { threads } = verifier.chain;
+    if (hubDrafter) return hubDrafter.create({ name, search, coupling, threads });
+    const { lattice, steps, taps } = settings;
     const drafter = pair.manifest.drafter as unknown as DlmManifest;
     return createDlmDrafter({
       drafter,
@@ -65,7 +66,7 @@ export function createDrafters(parts: {
       coupling,
       vocabulary: tokenizer.vocabulary,
       name,
-      ...(threads !== undefined && { threads }),
+      threads,
     });
   }
 

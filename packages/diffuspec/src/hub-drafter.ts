@@ -16,7 +16,12 @@ import { plainFiles } from "./pair-files.ts";
 export interface HubDrafterModel {
   readonly info: PartInfo;
   /** @param coupling weight of a sampler's noise */
-  create(options: { name: string; search: PathSearch | (() => PathSearch); coupling: number }): Promise<Drafter>;
+  create(options: {
+    name: string;
+    search: PathSearch | (() => PathSearch);
+    coupling: number;
+    threads: number;
+  }): Promise<Drafter>;
 }
 
 /** Where its files are, and what was said of it. */
@@ -48,10 +53,10 @@ export async function openHubDrafter(
   const model = { eosIds: pair.manifest.eosIds, ...presetOf(preset), ...canvas };
   const maskId = model.maskId ?? (await maskOf(json, vocabulary));
   if (maskId === undefined) throw noMask(dir);
-  const { threads, lattice, steps } = settings;
+  const { lattice, steps } = settings;
   return {
     info: await sizesOf(dir, json),
-    create: ({ name, search, coupling }) =>
+    create: ({ name, search, coupling, threads }) =>
       createCanvasDrafter({
         ...model,
         maskId,
@@ -62,7 +67,7 @@ export async function openHubDrafter(
         coupling,
         steps,
         lattice: { ...lattice, targetVocabularySize: target.size },
-        ...(threads !== undefined && { threads }),
+        threads,
       }),
   };
 }

@@ -1,12 +1,20 @@
 import type { Outcome } from "@diffuspec/contracts";
-import { estimateNgram, logProb, type NgramModel } from "@diffuspec/ngram-scorer";
+import { createOnlineScorer, estimateNgram, logProb, type NgramModel } from "@diffuspec/ngram-scorer";
 import { complete, createSampler } from "@diffuspec/spec-loop";
 import { createFakeVerifier, drafterConformance, plainDecode } from "@diffuspec/testkit";
 import { describe, expect, test } from "vitest";
+import { chanceOf } from "./coupled-ngram.ts";
 import { createGreedyNext } from "./greedy-ngram.ts";
 import { createNgramDrafter } from "./ngram-drafter.ts";
 
 const VOCABULARY = 12;
+
+const request = (given: { length: number; head?: Int32Array }) => ({
+  nodes: 9,
+  head: new Int32Array(0),
+  signal: new AbortController().signal,
+  ...given,
+});
 
 function randomModel(seed: number, order: number): NgramModel {
   let state = seed;
@@ -31,6 +39,35 @@ test.each([1, 2, 3, 4])("the greedy next id of order %i is the argmax of all con
   }
 });
 
+test.each([0.3, 0.7, 1.5])(
+  "at temperature %d it drafts what the sampler takes from the n-gram's own probabilities",
+  async (t) => {
+    const all = Int32Array.from({ length: VOCABULARY }, (_, id) => id);
+    for (let seed = 1; seed <= 20; seed++) {
+      const model = randomModel(seed, 3);
+      const ids = Int32Array.from({ length: 20 }, (_, i) => (i * i * seed) % VOCABULARY);
+      const sampler = createSampler({ temperature: t, seed }, VOCABULARY);
+      const session = await createNgramDrafter({ model, endIds: [] }).open();
+      await session.begin({ ids, sampler });
+      const { tree } = await session.propose(request({ length: 3 }));
+      const scorer = createOnlineScorer(model, { longest: 8 });
+      scorer.learn(ids);
+      const text = [...ids];
+      for (const token of tree.tokens.subarray(1)) {
+        const scores = new Float64Array(VOCABULARY);
+        scorer.score([scorer.begin(Int32Array.from(text))], all, scores);
+        expect(token).toBe(sampler.token(Float32Array.from(scores), text.length, Int32Array.from(text)));
+        text.push(token);
+      }
+    }
+  },
+);
+
+test("where one samples, the chance of a draft is small where the noise leaves two ids close", () => {
+  expect(chanceOf(0)).toBeLessThan(0.2);
+  expect(chanceOf(10)).toBeGreaterThan(0.95);
+});
+
 test("a model that knows the target is accepted, and the output is the target's own", async () => {
   const verifier = createFakeVerifier({ order: 1, vocabularySize: VOCABULARY });
   const sampler = createSampler({}, VOCABULARY);
@@ -47,8 +84,7 @@ test("the draft ends with an end of text, and begins with the head", async () =>
   const model = estimateNgram([[7, 1, 7, 1, 7, 1, 2, 5]], { order: 2, vocabularySize: VOCABULARY });
   const session = await createNgramDrafter({ model, endIds: [1] }).open();
   await session.begin({ ids: Int32Array.of(9), sampler: undefined as never });
-  const request = { length: 9, nodes: 9, head: Int32Array.of(4, 7), signal: new AbortController().signal };
-  const { tree, generatedLength } = await session.propose(request);
+  const { tree, generatedLength } = await session.propose(request({ length: 9, head: Int32Array.of(4, 7) }));
   expect([...tree.tokens]).toEqual([9, 4, 7, 1]);
   expect(generatedLength).toBe(2);
 });
@@ -56,17 +92,17 @@ test("the draft ends with an end of text, and begins with the head", async () =>
 test("the online layer follows the text at hand, and a draft says what it expects", async () => {
   const model = estimateNgram([[7, 1, 7, 1, 7, 1, 2, 5]], { order: 2, vocabularySize: VOCABULARY });
   const session = await createNgramDrafter({ model, endIds: [] }).open();
-  const request = { length: 3, nodes: 9, head: new Int32Array(0), signal: new AbortController().signal };
+  const three = request({ length: 3 });
   await session.begin({ ids: Int32Array.of(7), sampler: undefined as never });
-  const before = await session.propose(request);
+  const before = await session.propose(three);
   expect([...before.tree.tokens]).toEqual([7, 1, 7, 1]);
   await session.observe({ committed: Int32Array.of(9, 4, 7, 9, 4, 7, 9, 4, 7) } as unknown as Outcome);
-  const after = await session.propose(request);
+  const after = await session.propose(three);
   expect([...after.tree.tokens]).toEqual([7, 9, 4, 7]);
   expect(after.expectedAccepted).toBeGreaterThan(1);
   expect(after.expectedAccepted).toBeLessThan(3);
   await session.begin({ ids: Int32Array.of(7), sampler: undefined as never });
-  expect(await session.propose(request)).toEqual(before);
+  expect(await session.propose(three)).toEqual(before);
 });
 
 test("a cut ends the draft before it becomes unlikely, never before its first token", async () => {
@@ -74,8 +110,7 @@ test("a cut ends the draft before it becomes unlikely, never before its first to
   const length = async (cut: number) => {
     const session = await createNgramDrafter({ model, endIds: [], cut }).open();
     await session.begin({ ids: Int32Array.of(7), sampler: undefined as never });
-    const request = { length: 9, nodes: 9, head: new Int32Array(0), signal: new AbortController().signal };
-    const { tree, generatedLength } = await session.propose(request);
+    const { tree, generatedLength } = await session.propose(request({ length: 9 }));
     expect(generatedLength).toBe(9);
     return tree.tokens.length - 1;
   };

@@ -5,8 +5,10 @@ import {
   DiffuSpecError,
   type Drafter,
   type DrafterSession,
+  type Sampler,
 } from "@diffuspec/contracts";
-import { createOnlineScorer, type NgramModel } from "@diffuspec/ngram-scorer";
+import { createOnlineScorer, type NgramModel, type NgramState } from "@diffuspec/ngram-scorer";
+import { type CoupledNext, chanceOf, createCoupledNext } from "./coupled-ngram.ts";
 import { createGreedyNext, type GreedyNext } from "./greedy-ngram.ts";
 
 export interface NgramDrafterOptions {
@@ -18,11 +20,11 @@ export interface NgramDrafterOptions {
 }
 
 /**
- * An n-gram as a drafter of its own, topped up with the text at hand: always its most probable next id. What DiffuSpec has to
- * beat with the same n-gram.
+ * An n-gram as a drafter of its own, topped up with the text at hand: its most probable next id, or, where one samples, what it
+ * would sample itself with the target's noise. What DiffuSpec has to beat with the same n-gram.
  */
 export function createNgramDrafter({ model, endIds, cut = 0 }: NgramDrafterOptions): Drafter {
-  const next = createGreedyNext(model);
+  const next = { greedy: createGreedyNext(model), coupled: createCoupledNext(model) };
   return {
     contractVersion: CONTRACT_VERSION,
     name: "ngram",
@@ -31,14 +33,27 @@ export function createNgramDrafter({ model, endIds, cut = 0 }: NgramDrafterOptio
   };
 }
 
-function openSession(model: NgramModel, next: GreedyNext, endIds: readonly number[], cut: number): DrafterSession {
+/** Next ids by the model alone. */
+interface Next {
+  readonly greedy: GreedyNext;
+  readonly coupled: CoupledNext;
+}
+
+interface Choice {
+  readonly id: number;
+  /** That the target chooses it, too. */
+  readonly chance: number;
+}
+
+function openSession(model: NgramModel, next: Next, endIds: readonly number[], cut: number): DrafterSession {
   const scorer = createOnlineScorer(model, { longest: SPAN });
-  const scores = new Float64Array(32);
-  let context: number[] | undefined;
+  let scores = new Float64Array(32);
+  let sampler: Sampler | undefined;
+  let text: number[] | undefined;
   /** Committed and not counted yet: the tables are cold behind a pass of the target, and rounds without a draft need them not. */
   let waiting: number[] = [];
   const running = () => {
-    if (context) return context;
+    if (text) return text;
     throw new DiffuSpecError({
       code: "ERR_CONTRACT",
       what: "A session of the drafter ngram was used",
@@ -50,21 +65,45 @@ function openSession(model: NgramModel, next: GreedyNext, endIds: readonly numbe
   const ended = (path: readonly number[]) => endIds.includes(path[path.length - 1] ?? -1);
 
   /** The best of the model's own choice and of what followed these ids most often. */
-  function choose(ids: Int32Array): { id: number; probability: number } {
-    const state = scorer.begin(ids);
-    const candidates = Int32Array.from(new Set([next(state), ...scorer.likely(state)]));
-    scorer.score([state], candidates, scores);
+  function greedy(ids: readonly number[]): Choice {
+    const state = scorer.begin(Int32Array.from(ids));
+    const candidates = Int32Array.from(new Set([next.greedy(ids), ...scorer.likely(state)]));
+    const logProbs = scoresOf(state, candidates);
     let best = 0;
-    for (let c = 1; c < candidates.length; c++) if (scores[c]! > scores[best]!) best = c;
-    return { id: candidates[best]!, probability: Math.exp(scores[best]!) };
+    for (let c = 1; c < candidates.length; c++) if (logProbs[c]! > logProbs[best]!) best = c;
+    return { id: candidates[best]!, chance: Math.exp(logProbs[best]!) };
+  }
+
+  /** The same by ln p / temperature + noise, of the model's own best and of all that followed the last id. */
+  function coupled(ids: readonly number[], known: readonly number[], position: number, target: Sampler): Choice {
+    const found = new Set(next.coupled(ids, position, target));
+    const last = ids[ids.length - 1];
+    for (let i = 1; i < known.length; i++) if (known[i - 1] === last) found.add(known[i]!);
+    const candidates = Int32Array.from(found);
+    const logProbs = scoresOf(scorer.begin(Int32Array.from(ids)), candidates);
+    let [best, first, second] = [0, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const [c, id] of candidates.entries()) {
+      const score = logProbs[c]! / target.temperature + target.noise(position, id);
+      second = Math.max(second, Math.min(first, score));
+      if (score > first) [best, first] = [c, score];
+    }
+    return { id: candidates[best]!, chance: chanceOf(first - second) };
+  }
+
+  function scoresOf(state: NgramState, candidates: Int32Array): Float64Array {
+    if (candidates.length > scores.length) scores = new Float64Array(2 * candidates.length);
+    scorer.score([state], candidates, scores);
+    return scores;
   }
 
   return {
-    begin({ ids }) {
+    begin(start) {
+      const { ids } = start;
+      sampler = start.sampler;
+      text = Array.from(ids);
       scorer.forget();
       scorer.learn(ids);
       waiting = [];
-      context = Array.from(ids.subarray(-SPAN));
     },
     propose({ length, nodes, head, signal }) {
       if (signal.aborted) throw abortError(signal);
@@ -76,8 +115,11 @@ function openSession(model: NgramModel, next: GreedyNext, endIds: readonly numbe
       let survival = 1;
       let expectedAccepted = path.length;
       while (path.length < most && !ended(path)) {
-        const { id, probability } = choose(Int32Array.from([...known, ...path].slice(-SPAN)));
-        survival *= probability;
+        const ids = [...known.slice(-SPAN), ...path].slice(-SPAN);
+        const { id, chance } = sampler?.temperature
+          ? coupled(ids, known, known.length + path.length, sampler)
+          : greedy(ids);
+        survival *= chance;
         if (survival < cut && path.length > 0) break;
         expectedAccepted += survival;
         path.push(id);
@@ -91,10 +133,9 @@ function openSession(model: NgramModel, next: GreedyNext, endIds: readonly numbe
         waiting.push(id);
         known.push(id);
       }
-      if (known.length > SPAN) known.splice(0, known.length - SPAN);
     },
     dispose() {
-      context = undefined;
+      text = undefined;
     },
   };
 }

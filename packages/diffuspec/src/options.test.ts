@@ -5,6 +5,7 @@ describe("load options", () => {
   test("default to the one constant", () => {
     expect(resolveLoadOptions()).toEqual(LOAD_DEFAULTS);
     expect(resolveLoadOptions({ drafter: undefined as never, threads: 2 })).toEqual({ ...LOAD_DEFAULTS, threads: 2 });
+    expect(resolveLoadOptions({ threads: "measure" }).threads).toBe("measure");
   });
 
   test.each([
@@ -17,6 +18,7 @@ describe("load options", () => {
     [{ lengthController: null }, "lengthController"],
     [{ precision: "q8" }, '"int8", "fp32"'],
     [{ threads: 0 }, "threads"],
+    [{ threads: "fast" as never }, "threads"],
     [{ exactness: "loose" }, '"exact", "tolerant"'],
     [{ lattice: { tau: 0 } }, "lattice.tau"],
     [{ lattice: { tau: Number.NaN } }, "lattice.tau"],

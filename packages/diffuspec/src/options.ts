@@ -100,8 +100,11 @@ export interface EngineOptions {
    * difference is ERR_VOCABULARY_MISMATCH.
    */
   readonly drafterModel?: string | DrafterModelOption;
-  /** Threads of one operator; absent: what the manifest says suits the model, else one a core, at most four. */
-  readonly threads?: number;
+  /**
+   * Threads of one operator; absent: what the manifest says suits the model, else one a core, at most four. "measure": the
+   * faster of one and that number for the target, tried out at load; drafters take as many.
+   */
+  readonly threads?: number | "measure";
   /** "exact" refuses a graph whose rows depend on each other; "tolerant" runs it. */
   readonly exactness: "exact" | "tolerant";
   /**
@@ -189,7 +192,7 @@ export function resolveEngineOptions(options: Partial<EngineOptions> = {}): Engi
   if (all.contextLength !== undefined) requireInteger("contextLength", all.contextLength, 2, 2 ** 24);
   if (all.drafterModel !== undefined) checkDrafterModel(all.drafterModel);
   requireOneOf("exactness", all.exactness, ["exact", "tolerant"]);
-  if (all.threads !== undefined) requireInteger("threads", all.threads, 1, 256);
+  if (all.threads !== undefined && all.threads !== "measure") requireInteger("threads", all.threads, 1, 256);
   requireInteger("steps", all.steps, 1, 64);
   if (typeof all.taps !== "boolean") throw optionError("taps", all.taps, "true or false");
   refuseUnknown("lattice", all.lattice, ["tau", "maxCandidates", "temperatures"]);

@@ -42,6 +42,7 @@ export async function createCanvasDrafter(options: CanvasDrafterOptions): Promis
           manifest: { contextLength: ENDLESS, maxMasks: 1023, maskId: settings.maskId, top: sizes.top },
           lattice,
           search: typeof search === "function" ? search() : search,
+          promptWindow: Number.POSITIVE_INFINITY,
           ...session,
         }),
       dispose: () => canvas.dispose(),

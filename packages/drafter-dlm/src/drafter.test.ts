@@ -219,6 +219,7 @@ describe("bad input", () => {
     ["steps", { steps: 1.5 }],
     ["minMasks", { minMasks: 17 }],
     ["maxLength", { maxLength: 17 }],
+    ["promptWindow", { promptWindow: 0 }],
     ["coupling", { coupling: Number.NaN }],
     ["maxCandidates", { lattice: { maxCandidates: 9 } }],
     ["tau", { lattice: { tau: 0 } }],

@@ -24,6 +24,8 @@ export interface DlmManifest extends DecoderShape {
   readonly taps?: readonly Tap[];
   /** The row of an id drafts the id behind it; absent: a mask drafts the id in its own place. */
   readonly shift?: boolean;
+  /** Default of {@link DlmDrafterOptions.promptWindow}. */
+  readonly promptWindow?: number;
   /** File names by precision. */
   readonly graphs: Readonly<Record<string, string>>;
 }
@@ -54,6 +56,11 @@ export interface DlmDrafterOptions {
   /** Most tokens the model proposes in a round, whatever is asked for; default and most: the manifest's maxMasks. */
   readonly maxLength?: number;
   /**
+   * Most ids of a prompt that are read, the last ones; 1 or more. Default: the manifest's, else all. For models that draft
+   * no better for the beginning of a long prompt, which costs time to read.
+   */
+  readonly promptWindow?: number;
+  /**
    * Whether it reads the target's hidden rows, where the manifest names some. Without, it drafts for any target of its
    * vocabulary and looks at nothing but ids.
    */
@@ -70,7 +77,7 @@ export const DLM_DEFAULTS = { precision: "int8", steps: 1, minMasks: 1, taps: tr
 
 const KNOWN: readonly string[] = [
   ...["drafter", "resolve", "search", "precision", "threads", "lattice", "eosIds", "steps", "minMasks"],
-  ...["maxLength", "taps", "coupling", "vocabulary", "name"],
+  ...["maxLength", "promptWindow", "taps", "coupling", "vocabulary", "name"],
 ];
 
 /** @throws ERR_OPTION naming the first bad option, or field of the manifest's entry */
@@ -81,6 +88,8 @@ export function checkOptions(options: DlmDrafterOptions) {
   const manifest = checkManifest(options.drafter);
   const { precision, steps, taps, coupling, name } = { ...DLM_DEFAULTS, ...options };
   const { maxLength = manifest.maxMasks, minMasks = Math.min(DLM_DEFAULTS.minMasks, manifest.maxMasks) } = options;
+  const { promptWindow = manifest.promptWindow ?? Number.POSITIVE_INFINITY } = options;
+  if (promptWindow !== Number.POSITIVE_INFINITY) integer("promptWindow", promptWindow, 1, 2 ** 24);
   integer("steps", steps, 1, 64);
   integer("minMasks", minMasks, 1, manifest.maxMasks);
   integer("maxLength", maxLength, 1, manifest.maxMasks);
@@ -106,7 +115,8 @@ export function checkOptions(options: DlmDrafterOptions) {
       `lattice.maxCandidates is ${lattice.maxCandidates}`,
       `the graph names no more than ${manifest.top} candidates of a position`,
     );
-  return { manifest, lattice, steps, minMasks, maxLength, taps: (taps && manifest.taps) || [], coupling, name, graph };
+  const read = (taps && manifest.taps) || [];
+  return { manifest, lattice, steps, minMasks, maxLength, promptWindow, taps: read, coupling, name, graph };
 }
 
 /** The manifest is a file: nothing in it is taken on trust. Sizes of the cache are checked where it is made. */

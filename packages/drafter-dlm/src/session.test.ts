@@ -81,6 +81,38 @@ describe("the cache", () => {
     await session.propose(request());
     expect(forward.calls).toMatchObject([{ kind: "draft", cached: 20, fresh: [] }]);
   });
+
+  test("of a long prompt only the window is read, and the draft is that of the window alone", async () => {
+    const { session, forward } = openFake({ promptWindow: 12 });
+    await session.begin({ ids: text(50), sampler: greedy });
+    await session.propose(request());
+    expect(forward.calls).toMatchObject([{ kind: "draft", cached: 0, fresh: [...text(50).subarray(38)] }]);
+    await session.observe(committed(5, 6));
+    const later = await session.propose(request());
+    expect(forward.cache).toEqual([...text(50).subarray(38), 5, 6]);
+    const alone = openFake();
+    await alone.session.begin({ ids: Int32Array.of(...text(50).subarray(38), 5, 6), sampler: greedy });
+    expect(later.tree).toEqual((await alone.session.propose(request())).tree);
+  });
+
+  test("a window goes on where little was added, and moves where much was or its text changed", async () => {
+    const { session, forward } = openFake({ promptWindow: 12 });
+    const first = text(50);
+    await session.begin({ ids: first, sampler: greedy });
+    await session.propose(request());
+    const next = Int32Array.of(...first, 7, 8, 9);
+    await session.begin({ ids: next, sampler: greedy });
+    await session.propose(request());
+    expect(forward.calls.at(-1)).toMatchObject({ cached: 12, fresh: [7, 8, 9] });
+    const long = Int32Array.of(...next, ...text(20));
+    await session.begin({ ids: long, sampler: greedy });
+    await session.propose(request());
+    expect(forward.calls.at(-1)).toMatchObject({ cached: 0, fresh: [...long.subarray(-12)] });
+    const other = Int32Array.from(long, (id, i) => (i === 0 ? id : (id % 30) + 4));
+    await session.begin({ ids: other, sampler: greedy });
+    await session.propose(request());
+    expect(forward.calls.at(-1)).toMatchObject({ cached: 0, fresh: [...other.subarray(-12)] });
+  });
 });
 
 describe("the head", () => {

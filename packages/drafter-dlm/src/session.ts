@@ -29,11 +29,12 @@ export interface SessionParts {
   readonly steps: number;
   readonly minMasks: number;
   readonly maxLength: number;
+  readonly promptWindow: number;
   readonly coupling: number;
 }
 
 /**
- * The cache holds a prefix of the committed ids. begin() keeps what it shares with the new text; the first draft fills up the
+ * The cache holds committed ids from `skipped` on, which is 0 unless a prompt is longer than its window. begin() keeps what it shares with the new text; the first draft fills up the
  * rest in chunks, so that the target's first token does not wait for it and a text that is never drafted for is never
  * read. What is committed later is fed with the next draft.
  *
@@ -41,12 +42,13 @@ export interface SessionParts {
  * draft that a fresh look would give.
  */
 export function createSession(parts: SessionParts): DrafterSession {
-  const { forward, taps, manifest, search, steps, minMasks, maxLength, coupling } = parts;
+  const { forward, taps, manifest, search, steps, minMasks, maxLength, promptWindow, coupling } = parts;
   const builder = createLatticeBuilder(parts.lattice);
   /** For coupled tables, which are already cut by tau and hold the noise as well: nobody fitted temperatures to those. */
   const coupledBuilder = createLatticeBuilder({ ...parts.lattice, tau: 1, keepEos: false, temperatures: [] });
   let known = new Int32Array(0);
   let length = 0;
+  let skipped = 0;
   let sampler: Sampler | undefined;
   let busy = false;
   let disposed = false;
@@ -67,14 +69,17 @@ export function createSession(parts: SessionParts): DrafterSession {
     if (disposed) throw closed();
   }
 
+  /** Ids before the first one that the model has not read. */
+  const read = () => skipped + forward.length;
+
   /** Feeds committed ids until no more than `leave` wait, in even pieces: a pass of one row would take other kernels. */
   async function catchUp(leave: number, signal?: AbortSignal): Promise<void> {
     for (;;) {
       check(signal);
-      const waiting = length - forward.length;
+      const waiting = length - read();
       if (waiting <= leave) return;
       const size = Math.ceil(waiting / Math.ceil(waiting / CHUNK));
-      const first = forward.length;
+      const first = read();
       await forward.extend(known.slice(first, first + size), taps?.take(first, size));
     }
   }
@@ -96,19 +101,19 @@ export function createSession(parts: SessionParts): DrafterSession {
       Math.min(asked, nodes) - head.length,
       maxLength,
       manifest.maxMasks,
-      manifest.contextLength - first,
+      manifest.contextLength + skipped - first,
     );
     if (depth < 1) return { tree: chain(root, head) };
 
     await catchUp(CHUNK, signal);
     const { maskId, top } = manifest;
     const adjust = follow(sampler, first);
-    const cached = forward.length;
+    const cached = read();
     const table = await refine(forward, {
       fresh: known.slice(cached, length),
       ...(taps && { taps: taps.take(cached, length - cached) }),
       head,
-      masks: Math.min(Math.max(depth, minMasks), manifest.contextLength - first),
+      masks: Math.min(Math.max(depth, minMasks), manifest.contextLength + skipped - first),
       maskId,
       steps,
       top,
@@ -135,9 +140,13 @@ export function createSession(parts: SessionParts): DrafterSession {
       alone(async () => {
         if (start.ids.length === 0) throw misuse("begin() was given no ids, and the last one is the root");
         let common = 0;
-        const most = Math.min(forward.length, start.ids.length);
+        const most = Math.min(read(), start.ids.length);
         while (common < most && known[common] === start.ids[common]) common++;
-        forward.truncate(common);
+        if (common <= skipped || start.ids.length - common > promptWindow) {
+          skipped = Math.max(0, start.ids.length - promptWindow);
+          common = skipped;
+        }
+        forward.truncate(common - skipped);
         taps?.clear();
         known = Int32Array.from(start.ids);
         length = known.length;

@@ -109,6 +109,7 @@ export function openFake(options: Partial<SessionParts> = {}) {
     steps: 1,
     minMasks: 8,
     maxLength: 16,
+    promptWindow: Number.POSITIVE_INFINITY,
     coupling: 2,
     ...options,
   });

@@ -28,6 +28,7 @@ export { frequencies, type Rope, type RopeScaling, rotaryTables } from "./graph/
 export { type ImportResult, importModel } from "./import-model.ts";
 export { IMPORT_DEFAULTS, type ImportOptions, type ImportProgress } from "./import-options.ts";
 export { firstLayers } from "./onnx/first-layers.ts";
+export { encodeModel, type Model as OnnxModel, type Value as OnnxValue } from "./onnx/model.ts";
 export type { FormatName } from "./source/dequantise.ts";
 export { openGguf } from "./source/gguf.ts";
 export type { GgufHeader, MetadataValue } from "./source/gguf-header.ts";

@@ -25,15 +25,7 @@ function fakePass(pastLength: number, tokens: readonly number[]): DecoderPass {
   return { pastLength, rowCount: tokens.length, newKv, f32: none, i32: none };
 }
 
-class FakeTensor {
-  readonly data: Float32Array;
-  readonly dims: readonly number[];
-  constructor(_type: string, data: Float32Array, dims: readonly number[]) {
-    this.data = data;
-    this.dims = dims;
-  }
-}
-const feeds = (cache: KvCache) => cache.feeds(FakeTensor as never) as unknown as Record<string, FakeTensor>;
+const feeds = (cache: KvCache) => cache.feeds() as Record<string, { data: Float32Array; dims: readonly number[] }>;
 
 /** The tokens behind the rows, checked in every buffer and head. */
 function tokensOf(cache: KvCache): number[] {

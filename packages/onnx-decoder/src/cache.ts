@@ -1,5 +1,6 @@
 import { DiffuSpecError } from "@diffuspec/contracts";
-import type { Tensor, TensorConstructor } from "onnxruntime-node";
+import type { Tensor } from "onnxruntime-node";
+import { input } from "./input.ts";
 import type { DecoderPass } from "./pass.ts";
 import { type DecoderShape, validateShape } from "./shape.ts";
 
@@ -16,8 +17,8 @@ export interface KvCache {
   readonly length: number;
   /** Rows the buffers hold. */
   readonly capacity: number;
-  /** The buffers as graph inputs past_N_key and past_N_value; the same tensors until the capacity changes. */
-  feeds(tensor: TensorConstructor): Readonly<Record<string, Tensor>>;
+  /** The buffers as graph inputs past_N_key and past_N_value; the same object until the capacity changes. */
+  feeds(): Readonly<Record<string, Tensor>>;
   /** Copies these rows of a pass behind the last one, in the order given. */
   append(pass: DecoderPass, rows: ArrayLike<number>): void;
   /** Forgets all rows from `length` on. */
@@ -50,7 +51,7 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
     { length: 2 * layers },
     () => new Float32Array(kvHeads * capacity * headDim),
   );
-  let tensors: Record<string, Tensor> | undefined;
+  let inputs: Record<string, Tensor> | undefined;
   let disposed = false;
 
   const reserve = (rows: number) => {
@@ -64,7 +65,7 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
       return to;
     });
     capacity = larger;
-    tensors = undefined;
+    inputs = undefined;
   };
 
   return {
@@ -75,15 +76,15 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
     get capacity() {
       return capacity;
     },
-    feeds(TensorType) {
+    feeds() {
       if (disposed) throw misuse("ERR_CLOSED", "The cache was used", "it has been disposed");
-      tensors ??= Object.fromEntries(
+      inputs ??= Object.fromEntries(
         buffers.map((data, i) => [
           `past_${i >> 1}_${i & 1 ? "value" : "key"}`,
-          new TensorType("float32", data, [1, kvHeads, capacity, headDim]),
+          input("float32", data, [1, kvHeads, capacity, headDim]),
         ]),
       );
-      return tensors;
+      return inputs;
     },
     append(pass, rows) {
       const source = pass.newKv;
@@ -106,7 +107,7 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
         for (let b = 0; b < buffers.length; b++)
           for (let h = 0; h < kvHeads; h++) {
             const at = ((b * kvHeads + h) * count + rows[n]!) * headDim;
-            buffers[b]!.set(source.subarray(at, at + run * headDim), (h * capacity + length + n) * headDim);
+            copy(source, at, run * headDim, buffers[b]!, (h * capacity + length + n) * headDim);
           }
         n += run;
       }
@@ -121,10 +122,16 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
     dispose() {
       disposed = true;
       buffers = [];
-      tensors = undefined;
+      inputs = undefined;
       length = 0;
     },
   };
+}
+
+/** Views cost more than a few rows: a pass of SmolLM2 has 180 pieces to copy. */
+function copy(source: Float32Array, from: number, count: number, target: Float32Array, to: number): void {
+  if (count > 256) target.set(source.subarray(from, from + count), to);
+  else for (let i = 0; i < count; i++) target[to + i] = source[from + i]!;
 }
 
 const misuse = (code: "ERR_CONTRACT" | "ERR_CLOSED" | "ERR_OPTION", what: string, why: string) =>

@@ -2,6 +2,7 @@ import { DiffuSpecError } from "@diffuspec/contracts";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { closed, failed, type GraphOptions, openGraph } from "./graph-session.ts";
 import { fromHalf, halfBitsOf, toHalf } from "./half.ts";
+import { input } from "./input.ts";
 import { int64, rowRange } from "./rows.ts";
 
 /** Options of {@link createCanvas}. */
@@ -41,7 +42,7 @@ export interface Canvas {
  * @throws ERR_MODEL_FILE_MISSING, ERR_GRAPH, ERR_OPTION, ERR_UNSUPPORTED (other inputs or types)
  */
 export async function createCanvas(options: CanvasOptions): Promise<Canvas> {
-  const { session, Tensor, label } = await openGraph(options);
+  const { session, label } = await openGraph(options);
   let graph: ReturnType<typeof checkCanvas>;
   try {
     graph = checkCanvas(session, options.vocabularySize, label);
@@ -61,18 +62,13 @@ export async function createCanvas(options: CanvasOptions): Promise<Canvas> {
       if (disposed) throw closed(label);
       const count = ids.length;
       checkCall(label, ids, bias, mask, vocabularySize);
-      const feeds: Record<string, Tensor> = { input_ids: new Tensor(idType, whole(ids), [1, count]) };
-      if (mask === "ones") feeds.attention_mask = new Tensor("int64", new BigInt64Array(count).fill(1n), [1, count]);
+      const feeds: Record<string, Tensor> = { input_ids: input(idType, whole(ids), [1, count]) };
+      if (mask === "ones") feeds.attention_mask = input("int64", new BigInt64Array(count).fill(1n), [1, count]);
       if (mask === "additive") {
         const values = bias ?? new Float32Array(count * count);
-        feeds.attention_mask = new Tensor(maskType, maskType === "float16" ? toHalf(values) : values, [
-          1,
-          1,
-          count,
-          count,
-        ]);
+        feeds.attention_mask = input(maskType, maskType === "float16" ? toHalf(values) : values, [1, 1, count, count]);
       }
-      if (positions) feeds.position_ids = new Tensor("int64", int64(rowRange(0, count)), [1, count]);
+      if (positions) feeds.position_ids = input("int64", int64(rowRange(0, count)), [1, count]);
       let logits: Tensor;
       try {
         logits = (await session.run(feeds, ["logits"])).logits as Tensor;

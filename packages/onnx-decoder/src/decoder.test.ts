@@ -10,6 +10,8 @@ import {
   createCache,
   createDecoder,
   type Decoder,
+  type DecoderPass,
+  type KvCache,
   rowRange,
   treeBias,
   UNSEEN,
@@ -207,6 +209,64 @@ describe("bad input", () => {
     await refused(chain, {}, "ERR_CLOSED");
     await chain.dispose();
     await tree.dispose();
+  });
+});
+
+describe("what passes share", () => {
+  const steps = [Int32Array.of(5, 9, 33), Int32Array.of(21, 60), Int32Array.of(2, 7, 8, 40)];
+  const fetch = ["logits", "argmax", "new_kv", "tap_0"];
+  const bits = (pass: DecoderPass) =>
+    fetch.map((name) => [...new Uint32Array((name === "argmax" ? pass.i32(name) : pass.f32(name)).slice().buffer)]);
+  const step = async (decoder: Decoder, cache: KvCache, fed: Int32Array) => {
+    const pass = await decoder.run(cache, chainRequest(decoder, cache.length, fed, fetch));
+    cache.append(pass, rowRange(0, fed.length));
+    return pass;
+  };
+
+  it("nothing: caches of one graph take turns and run at once, and a pass stays what it was", async () => {
+    const decoder = await load("target.int8.chain.onnx");
+    const alone = [createCache(target), createCache(target)];
+    const expected: number[][][] = [];
+    for (const [i, cache] of alone.entries())
+      for (const fed of steps)
+        expected.push(
+          bits(
+            await step(
+              decoder,
+              cache,
+              fed.map((id) => id + i),
+            ),
+          ),
+        );
+
+    const [a, b] = [createCache(target), createCache(target)];
+    const passes: DecoderPass[] = [];
+    const later: DecoderPass[] = [];
+    for (const fed of steps) {
+      const both = await Promise.all([
+        step(decoder, a, fed),
+        step(
+          decoder,
+          b,
+          fed.map((id) => id + 1),
+        ),
+      ]);
+      passes.push(both[0]);
+      later.push(both[1]);
+      a.reserve(a.capacity + 1); // the next pass meets other buffers
+    }
+    expect([...passes, ...later].map(bits)).toEqual(expected); // read when all have run
+    await decoder.dispose();
+  });
+
+  it("not even one cache's passes: requests at the same time do not meet", async () => {
+    const decoder = await load("target.int8.chain.onnx");
+    const cache = createCache(target);
+    await step(decoder, cache, steps[0]!);
+    const run = (fed: Int32Array) => decoder.run(cache, chainRequest(decoder, cache.length, fed, fetch));
+    const inTurn = [bits(await run(steps[1]!)), bits(await run(steps[2]!))];
+    expect((await Promise.all([run(steps[1]!), run(steps[2]!)])).map(bits)).toEqual(inTurn);
+    await decoder.dispose();
   });
 });
 

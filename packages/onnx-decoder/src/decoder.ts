@@ -3,6 +3,7 @@ import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { KvCache } from "./cache.ts";
 import { checkGraph } from "./graph-check.ts";
 import { closed, failed, type GraphOptions, openGraph } from "./graph-session.ts";
+import { input } from "./input.ts";
 import { createPass, type DecoderPass } from "./pass.ts";
 import { int64 } from "./rows.ts";
 import { type DecoderShape, sameCacheShape, validateShape } from "./shape.ts";
@@ -55,7 +56,7 @@ export interface Decoder {
 export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
   const { shape } = options;
   validateShape(shape, options.label ?? options.graph);
-  const { session, Tensor, threads, label } = await openGraph(options);
+  const { session, threads, label } = await openGraph(options);
   try {
     checkGraph(session, shape, label);
   } catch (error) {
@@ -80,15 +81,14 @@ export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
       const { ids, rows, bias, positions, taps } = request;
       const past = cache.length;
       cache.reserve(past + ids.length);
-      const feeds: Record<string, Tensor> = {
-        ...cache.feeds(Tensor),
-        input_ids: new Tensor("int32", ids, [1, ids.length]),
-        past_length: new Tensor("int64", int64([past]), [1]),
-        rows: new Tensor("int32", rows, [rows.length]),
-      };
-      if (bias !== undefined) feeds.attention_bias = new Tensor("float32", bias, [1, 1, ids.length, past + ids.length]);
-      if (positions !== undefined) feeds.position_ids = new Tensor("int64", int64(positions), [1, ids.length]);
-      if (taps !== undefined) feeds.taps = new Tensor("float32", taps, [1, ids.length, tapsWidth]);
+      // Inherited: copied into every pass, the cache's sixty entries would cost more than looking them up does.
+      const feeds: Record<string, Tensor> = Object.create(cache.feeds());
+      feeds.input_ids = input("int32", ids, [1, ids.length]);
+      feeds.past_length = input("int64", int64([past]), [1]);
+      feeds.rows = input("int32", rows, [rows.length]);
+      if (bias !== undefined) feeds.attention_bias = input("float32", bias, [1, 1, ids.length, past + ids.length]);
+      if (positions !== undefined) feeds.position_ids = input("int64", int64(positions), [1, ids.length]);
+      if (taps !== undefined) feeds.taps = input("float32", taps, [1, ids.length, tapsWidth]);
       try {
         return createPass(past, ids.length, (await session.run(feeds, request.fetch)) as Record<string, Tensor>);
       } catch (cause) {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { DiffuSpecError } from "@diffuspec/contracts";
-import type { InferenceSession, TensorConstructor } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { loadRuntime } from "./runtime.ts";
 
 /** How a graph is loaded, whatever its inputs and outputs. */
@@ -20,7 +20,6 @@ export interface GraphOptions {
 
 export interface GraphSession {
   readonly session: InferenceSession;
-  readonly Tensor: TensorConstructor;
   readonly threads: number;
   readonly label: string;
 }
@@ -40,7 +39,7 @@ export async function openGraph(options: GraphOptions): Promise<GraphSession> {
       why: "it is a positive integer",
       next: "Leave it out for one thread a core, at most four.",
     });
-  const { InferenceSession: Session, Tensor } = await loadRuntime();
+  const { InferenceSession: Session } = await loadRuntime();
   if (!existsSync(graph)) throw missing(label, `there is no file ${graph}`);
   const session = await Session.create(graph, {
     intraOpNumThreads: threads,
@@ -53,7 +52,7 @@ export async function openGraph(options: GraphOptions): Promise<GraphSession> {
   }).catch((cause: unknown) => {
     throw unreadable(label, cause);
   });
-  return { session, Tensor, threads, label };
+  return { session, threads, label };
 }
 
 const missing = (label: string, why: string, cause?: unknown) =>

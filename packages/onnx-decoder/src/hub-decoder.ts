@@ -1,10 +1,11 @@
 import { DiffuSpecError } from "@diffuspec/contracts";
-import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-node";
+import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { KvCache } from "./cache.ts";
 import { checkRequest, type Decoder } from "./decoder.ts";
 import { closed, failed, type GraphOptions, openGraph } from "./graph-session.ts";
 import { fromHalf, halfBitsOf, toHalf } from "./half.ts";
 import { checkHubGraph, type HubGraph } from "./hub-check.ts";
+import { input } from "./input.ts";
 import { createPass } from "./pass.ts";
 import { int64, rowRange } from "./rows.ts";
 import { type DecoderShape, validateShape } from "./shape.ts";
@@ -35,7 +36,7 @@ const OUTPUTS: ReadonlySet<string> = new Set(["logits", "new_kv"]);
  * @throws ERR_MODEL_FILE_MISSING, ERR_GRAPH, ERR_OPTION, ERR_UNSUPPORTED (another convention, or a state that is no cache)
  */
 export async function createHubDecoder(options: HubDecoderOptions): Promise<HubDecoder> {
-  const { session, Tensor, threads, label } = await openGraph(options);
+  const { session, threads, label } = await openGraph(options);
   let graph: HubGraph;
   try {
     graph = checkHubGraph(session, options.shape, label);
@@ -45,7 +46,7 @@ export async function createHubDecoder(options: HubDecoderOptions): Promise<HubD
     throw error;
   }
   const { shape, kvType } = graph;
-  const feedsOf = createFeeds(session, Tensor, graph);
+  const feedsOf = createFeeds(session, graph);
   const presents = Array.from({ length: 2 * shape.layers }, (_, i) => `present.${i >> 1}.${i & 1 ? "value" : "key"}`);
   const limits = { label, shape, inputs: REQUEST_INPUTS, outputs: OUTPUTS, tapsWidth: 0 };
   let disposed = false;
@@ -92,7 +93,7 @@ export async function createHubDecoder(options: HubDecoderOptions): Promise<HubD
 }
 
 /** Makes the inputs of a pass. The packed past of a cache is kept between passes, for a cache serves one pass at a time. */
-function createFeeds(session: InferenceSession, TensorType: TensorConstructor, { shape, kvType, keepDims }: HubGraph) {
+function createFeeds(session: InferenceSession, { shape, kvType, keepDims }: HubGraph) {
   const { layers, kvHeads, headDim } = shape;
   const half = kvType === "float16";
   const inputs = new Set(session.inputNames);
@@ -108,7 +109,7 @@ function createFeeds(session: InferenceSession, TensorType: TensorConstructor, {
       room = Array.from({ length: 2 * layers }, () => (half ? new Uint16Array(most) : new Float32Array(most)));
       packed.set(cache, room);
     }
-    const kept = cache.feeds(TensorType);
+    const kept = cache.feeds();
     return Object.fromEntries(
       room.map((into, i) => {
         const side = i & 1 ? "value" : "key";
@@ -120,7 +121,7 @@ function createFeeds(session: InferenceSession, TensorType: TensorConstructor, {
           else into.set(rows, at);
         }
         const dims = [1, kvHeads, length, headDim];
-        return [`past_key_values.${i >> 1}.${side}`, new TensorType(kvType, into.subarray(0, size), dims)];
+        return [`past_key_values.${i >> 1}.${side}`, input(kvType, into.subarray(0, size), dims)];
       }),
     );
   }
@@ -132,14 +133,14 @@ function createFeeds(session: InferenceSession, TensorType: TensorConstructor, {
     const keep = BigInt64Array.of(logits ? 0n : 1n); // 0 keeps all
     return {
       ...pastOf(cache),
-      input_ids: new TensorType("int64", int64(ids), [1, count]),
+      input_ids: input("int64", int64(ids), [1, count]),
       ...(inputs.has("attention_mask") && {
-        attention_mask: new TensorType("int64", new BigInt64Array(total).fill(1n), [1, total]),
+        attention_mask: input("int64", new BigInt64Array(total).fill(1n), [1, total]),
       }),
       ...(inputs.has("position_ids") && {
-        position_ids: new TensorType("int64", int64(rowRange(past, total)), [1, count]),
+        position_ids: input("int64", int64(rowRange(past, total)), [1, count]),
       }),
-      ...(keepDims && { num_logits_to_keep: new TensorType("int64", keep, keepDims) }),
+      ...(keepDims && { num_logits_to_keep: input("int64", keep, keepDims) }),
     };
   };
 }

@@ -16,6 +16,7 @@ export { type Canvas, type CanvasOptions, type CanvasPass, createCanvas } from "
 export { createDecoder, type Decoder, type DecoderOptions, type PassRequest } from "./decoder.ts";
 export { defaultThreads, type GraphOptions } from "./graph-session.ts";
 export { createHubDecoder, type HubDecoder, type HubDecoderOptions } from "./hub-decoder.ts";
+export { withMeasuredThreads } from "./measured-threads.ts";
 export type { DecoderPass } from "./pass.ts";
 export { type ProbeOptions, probeRowExact, type RowDifference, type RowExactness } from "./probe.ts";
 export { chainRequest } from "./request.ts";

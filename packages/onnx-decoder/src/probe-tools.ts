@@ -21,6 +21,8 @@ export async function fill(decoder: Decoder, cache: KvCache, past: number, draw:
   );
 }
 
+type Difference = Pick<RowDifference, "output" | "row" | "expected" | "actual">;
+
 /** Compares rows start .. start + count - 1 of one pass with rows 0 .. count - 1 of another. */
 export function differ(
   whole: DecoderPass,
@@ -28,16 +30,21 @@ export function differ(
   start: number,
   count: number,
   shape: DecoderShape,
-): Pick<RowDifference, "output" | "row" | "expected" | "actual"> | undefined {
-  const logits = firstUnequal(
-    whole.f32("logits"),
-    start * shape.vocabularySize,
-    part.f32("logits"),
-    0,
-    count * shape.vocabularySize,
-  );
-  if (logits)
-    return { output: "logits", row: start + Math.floor(logits.offset / shape.vocabularySize), ...values(logits) };
+): Difference | undefined {
+  const size = shape.vocabularySize;
+  const logits = firstUnequal(whole.f32("logits"), start * size, part.f32("logits"), 0, count * size);
+  if (logits) return { output: "logits", row: start + Math.floor(logits.offset / size), ...values(logits) };
+  return differInKv(whole, part, start, count, shape);
+}
+
+/** The same of the new keys and values alone. */
+export function differInKv(
+  whole: DecoderPass,
+  part: DecoderPass,
+  start: number,
+  count: number,
+  shape: DecoderShape,
+): Difference | undefined {
   for (let h = 0; h < 2 * shape.layers * shape.kvHeads; h++) {
     const a = (h * whole.rowCount + start) * shape.headDim;
     const b = h * part.rowCount * shape.headDim;

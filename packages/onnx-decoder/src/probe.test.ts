@@ -49,6 +49,19 @@ describe("probeRowExact", () => {
     await decoder.dispose();
   });
 
+  it("sees a flipped bit of a long prefill pass where it is told of such passes", async () => {
+    const decoder = await load("target.int8.chain.onnx");
+    const long = corrupt(decoder, "new_kv", 100);
+    expect(await probeRowExact({ decoder: long })).toMatchObject({ rowExact: true });
+    expect(await probeRowExact({ decoder, prefillRows: 100 })).toMatchObject({ rowExact: true });
+    expect((await probeRowExact({ decoder: long, prefillRows: 100 })).firstDifference).toMatchObject({
+      output: "new_kv",
+      pastLength: 36,
+      rowCount: 64,
+    });
+    await decoder.dispose();
+  });
+
   it("sees an argmax that breaks the tie rule", async () => {
     const decoder = await load("target.int8.chain.onnx");
     const wrong: Decoder = {

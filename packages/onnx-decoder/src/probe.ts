@@ -1,8 +1,8 @@
 import { argmax } from "@diffuspec/contracts";
-import { createCache } from "./cache.ts";
+import { createCache, type KvCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
 import type { DecoderPass } from "./pass.ts";
-import { differ, fill, generator, option } from "./probe-tools.ts";
+import { differ, differInKv, fill, generator, option } from "./probe-tools.ts";
 import { chainRequest } from "./request.ts";
 import { exactRows, rowRange } from "./rows.ts";
 
@@ -33,6 +33,8 @@ export interface ProbeOptions {
   readonly effort?: "quick" | "thorough";
   /** Rows of the longest pass to try, 2 or more; default 64, and less where the model has too few positions. */
   readonly maxRows?: number;
+  /** Rows of a prefill pass; where there are more than maxRows, the keys and values of the last ones are compared, too. */
+  readonly prefillRows?: number;
   /** Seed of the random ids; default 1. */
   readonly seed?: number;
 }
@@ -79,10 +81,40 @@ export async function probeRowExact(options: ProbeOptions): Promise<RowExactness
         cache.truncate(past);
       }
     }
+    const long = Math.min(options.prefillRows ?? 0, shape.positions - 1); // one row of room for padding
+    if (long > block) {
+      cache.truncate(0);
+      const difference = await longDifference(decoder, cache, long, block, () =>
+        Math.floor(random() * shape.vocabularySize),
+      );
+      checked += 2;
+      if (difference !== undefined) return { rowExact: false, checked, firstDifference: difference };
+    }
   } finally {
     cache.dispose();
   }
   return { rowExact: true, checked };
+}
+
+/** The last `block` rows of a pass of `long` rows beside a pass of nothing but them. */
+async function longDifference(
+  decoder: Decoder,
+  cache: KvCache,
+  long: number,
+  block: number,
+  id: () => number,
+): Promise<RowDifference | undefined> {
+  const ids = Int32Array.from({ length: exactRows(long) }, id);
+  const past = long - block;
+  const request = (first: number, rows: Int32Array) => ({
+    ...chainRequest(decoder, first, rows, ["new_kv"]),
+    rows: rowRange(0, 1),
+  });
+  const whole = await decoder.run(cache, request(0, ids));
+  cache.append(whole, rowRange(0, past));
+  const part = await decoder.run(cache, request(past, ids.slice(past, long)));
+  const found = differInKv(whole, part, past, block, decoder.shape);
+  return found && { ...found, pastLength: past, rowCount: block };
 }
 
 function argmaxDifference(pass: DecoderPass, size: number, present: boolean): RowDifference | undefined {

@@ -1,12 +1,11 @@
 import { DiffuSpecError } from "@diffuspec/contracts";
-import type { InferenceSession, TensorConstructor } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 
 /** What this package uses of ONNX Runtime. */
 export interface Runtime {
   readonly InferenceSession: {
     create(path: string, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
   };
-  readonly Tensor: TensorConstructor;
 }
 
 let loaded: Promise<Runtime> | undefined;

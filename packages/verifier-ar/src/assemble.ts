@@ -14,7 +14,7 @@ export interface PassOptions {
   readonly probe?: "quick" | "thorough" | "off";
   /** Compared with the drafter's by the loop. */
   readonly vocabulary?: Vocabulary;
-  /** Ids of one prefill pass, 2 or more; default 64, or all positions where there are fewer. The signal is looked at between passes. */
+  /** Ids of one prefill pass, 2 or more; default 256, or all positions where there are fewer. The signal is looked at between passes. */
   readonly prefillChunk?: number;
   /** Most nodes of a tree, the root counted. */
   readonly maxNodes?: number;
@@ -36,7 +36,7 @@ export function checkPassOptions(
   if (probe !== "quick" && probe !== "thorough" && probe !== "off")
     throw optionError(`probe is ${JSON.stringify(probe)}`, 'it is "quick", "thorough" or "off"', "Pass one of them.");
   if (!Number.isInteger(prefillChunk) || prefillChunk < 2 || prefillChunk > positions)
-    throw optionError(`prefillChunk is ${prefillChunk}`, `it is an integer in 2..${positions}`, "The default is 64.");
+    throw optionError(`prefillChunk is ${prefillChunk}`, `it is an integer in 2..${positions}`, "The default is 256.");
   return { exactness, probe, prefillChunk, ...(options.vocabulary && { vocabulary: options.vocabulary }) };
 }
 
@@ -58,7 +58,7 @@ export async function proveRowExact(
   wayOut: string,
 ): Promise<RowExactness | undefined> {
   if (exactness !== "exact" || probe === "off") return undefined;
-  const found = await probeRowExact({ decoder: chain, effort: probe, maxRows: Math.max(64, prefillChunk) });
+  const found = await probeRowExact({ decoder: chain, effort: probe, prefillRows: prefillChunk });
   refuseUnlessExact(found, chain, wayOut);
   return found;
 }

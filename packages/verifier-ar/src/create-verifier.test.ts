@@ -1,7 +1,7 @@
 import { chain, type Vocabulary } from "@diffuspec/contracts";
 import { describe, expect, it } from "vitest";
 import { open, resolve, target } from "../test/fixture-model.ts";
-import { greedy, PROMPT } from "../test/requests.ts";
+import { allLogits, full, greedy, PROMPT } from "../test/requests.ts";
 
 describe("createVerifier", () => {
   const perTensor = {
@@ -67,4 +67,20 @@ describe("createVerifier", () => {
     expect((await session.verify(bush, greedy)).count).toBe(64);
     await verifier.dispose();
   });
+});
+
+it("threads chosen by measuring: rows are exact, bit for bit those of one thread, and the tree graph runs on as many", async () => {
+  const [one, measured] = [await open(), await open({ threads: "measure" })];
+  expect(measured.rowExactness).toMatchObject({ rowExact: true });
+  expect((await measured.loadTree()).threads).toBe(measured.chain.threads);
+  const [expected, found] = await Promise.all(
+    [one, measured].map(async (verifier) => {
+      const session = await verifier.open();
+      await session.prefill(PROMPT);
+      return allLogits(await session.verify(chain(PROMPT.at(-1)!, [3, 1, 4, 1, 5, 9]), full));
+    }),
+  );
+  expect(found).toEqual(expected);
+  await one.dispose();
+  await measured.dispose();
 });

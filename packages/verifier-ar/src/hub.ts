@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { DiffuSpecError, type Verifier } from "@diffuspec/contracts";
-import { createHubDecoder, type HubDecoder, type RowExactness } from "@diffuspec/onnx-decoder";
+import { createHubDecoder, type HubDecoder, type RowExactness, withMeasuredThreads } from "@diffuspec/onnx-decoder";
 import { assemble, checkPassOptions, checkVocabulary, type PassOptions, proveRowExact } from "./assemble.ts";
 import { type HubDtype, hubGraph, readHubModel } from "./hub-model.ts";
 import { limitsOf, optionError } from "./target.ts";
@@ -15,8 +15,8 @@ export interface HubVerifierOptions extends PassOptions {
   readonly graph?: string;
   /** Most ids of prompt and completion; default 2,048, or what the model's positions leave beside maxNodes. */
   readonly contextLength?: number;
-  /** Threads of one operator; default: one a core, at most four. */
-  readonly threads?: number;
+  /** Threads of one operator; default: one a core, at most four. "measure": the faster of one and that, tried out at load. */
+  readonly threads?: number | "measure";
   /** Idle threads wait actively; default true. */
   readonly spin?: boolean;
   /** "disabled": the runtime does not rewrite the graph. Default "all". */
@@ -28,7 +28,7 @@ export const HUB_DEFAULTS = {
   dtype: "fp32",
   exactness: "exact",
   probe: "quick",
-  prefillChunk: 64,
+  prefillChunk: 256,
   contextLength: 2048,
   maxNodes: 64,
 } as const;
@@ -62,14 +62,17 @@ export async function createHubVerifier(options: HubVerifierOptions): Promise<Hu
   const limits = limitsOf(room, maxNodes);
   const { positions } = room;
   const settings = checkPassOptions(options, HUB_DEFAULTS, positions);
-  const chain = await createHubDecoder({
-    graph,
-    shape: { ...model.sizes, positions },
-    label: basename(graph),
-    ...(options.threads !== undefined && { threads: options.threads }),
-    ...(options.spin !== undefined && { spin: options.spin }),
-    ...(options.optimisation !== undefined && { optimisation: options.optimisation }),
-  });
+  const load = (threads: number | undefined) =>
+    createHubDecoder({
+      graph,
+      shape: { ...model.sizes, positions },
+      label: basename(graph),
+      ...(threads !== undefined && { threads }),
+      ...(options.spin !== undefined && { spin: options.spin }),
+      ...(options.optimisation !== undefined && { optimisation: options.optimisation }),
+    });
+  const { threads } = options;
+  const chain = await (threads === "measure" ? withMeasuredThreads(load) : load(threads));
   try {
     const { vocabularySize } = chain.shape;
     const foreign = model.eosIds.find((id) => id >= vocabularySize);

@@ -37,7 +37,7 @@ export interface PlainDecoder {
   dispose(): Promise<void>;
 }
 
-const PREFILL_CHUNK = 64;
+const PREFILL_CHUNK = 256;
 
 /** @throws ERR_OPTION, ERR_MODEL_FILE_MISSING, ERR_GRAPH */
 export async function createPlainDecoder(options: PlainOptions): Promise<PlainDecoder> {

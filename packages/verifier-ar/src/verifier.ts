@@ -1,5 +1,11 @@
 import type { Verifier } from "@diffuspec/contracts";
-import { createDecoder, type Decoder, probeTrunkExact, type RowExactness } from "@diffuspec/onnx-decoder";
+import {
+  createDecoder,
+  type Decoder,
+  probeTrunkExact,
+  type RowExactness,
+  withMeasuredThreads,
+} from "@diffuspec/onnx-decoder";
 import {
   assemble,
   checkPassOptions,
@@ -14,13 +20,15 @@ import { graphsOf, limitsOf, type ModelOptions, type Precision } from "./target.
  * Options of {@link createVerifier}. Most nodes of a tree: by default the rows of the rotary table beyond the context, at
  * most 1,024.
  */
-export interface VerifierOptions extends ModelOptions, PassOptions {
+export interface VerifierOptions extends Omit<ModelOptions, "threads">, PassOptions {
+  /** Threads of one operator; default: one a core, at most four. "measure": the faster of one and that, tried out at load. */
+  readonly threads?: number | "measure";
   /** Which graphs of the checkpoint; default "int8". */
   readonly precision?: Precision;
 }
 
 /** The defaults of {@link createVerifier}. */
-export const VERIFIER_DEFAULTS = { precision: "int8", exactness: "exact", probe: "quick", prefillChunk: 64 } as const;
+export const VERIFIER_DEFAULTS = { precision: "int8", exactness: "exact", probe: "quick", prefillChunk: 256 } as const;
 
 /** The contracts' verifier, with what `inspect` and benches look at. */
 export interface OnnxVerifier extends Verifier {
@@ -47,21 +55,24 @@ export async function createVerifier(options: VerifierOptions): Promise<OnnxVeri
   const files = graphsOf(target, precision);
   checkVocabulary(vocabulary, target.vocabularySize);
 
-  const load = (file: string) =>
+  const load = (file: string, threads: number | undefined) =>
     createDecoder({
       graph: resolve(file),
       shape: target,
       label: file,
-      ...(options.threads !== undefined && { threads: options.threads }),
+      ...(threads !== undefined && { threads }),
       ...(options.spin !== undefined && { spin: options.spin }),
     });
-  const chain = await load(files.chain);
+  const { threads } = options;
+  const chain = await (threads === "measure"
+    ? withMeasuredThreads((count) => load(files.chain, count))
+    : load(files.chain, threads));
   const rowExactness = await orDispose(chain, () => proveRowExact(chain, settings, WAY_OUT));
 
   let tree: Promise<Decoder> | undefined;
   const loadTree = () => {
     tree ??= (async () => {
-      const decoder = await load(files.tree);
+      const decoder = await load(files.tree, chain.threads);
       if (settings.exactness === "exact" && settings.probe !== "off")
         await orDispose(decoder, async () =>
           refuseUnlessExact(await probeTrunkExact({ chain, tree: decoder }), decoder, WAY_OUT),

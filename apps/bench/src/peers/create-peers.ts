@@ -5,18 +5,10 @@ import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { exportTransformers } from "@diffuspec/model-import";
 import { installPeer, type Npm } from "./install.ts";
+import { PEER_NAMES, type PeerName } from "./names.ts";
 import { peerPackage } from "./packages.ts";
 import type { MissingPeer, Peer, PeerSettings } from "./peer.ts";
 import { openRemotePeer } from "./remote.ts";
-
-export const PEER_NAMES = [
-  "transformers.js-fp32",
-  "transformers.js-q8",
-  "transformers.js-q4",
-  "node-llama-cpp",
-  "node-llama-cpp-lookup",
-] as const;
-export type PeerName = (typeof PEER_NAMES)[number];
 
 export interface PeersOptions {
   /** Default: all. */

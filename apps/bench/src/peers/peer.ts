@@ -13,6 +13,8 @@ export interface Peer {
   readonly name: string;
   /** Of its package. */
   readonly version: string;
+  /** Its weights; "gguf": as the file has them. */
+  readonly dtype: string;
   /** The fastest of those tried. */
   readonly threads: number;
   /** @throws ERR_WORKER where its process ended, or what it says went wrong */

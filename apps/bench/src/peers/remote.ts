@@ -32,6 +32,7 @@ export async function openRemotePeer(
     return {
       name,
       version,
+      dtype: settings.dtype ?? "gguf",
       threads,
       async generate(ids, maxTokens) {
         const reply = await ask({ ids, maxTokens });

@@ -68,12 +68,13 @@ export function drafterEntry(
   graphs: Readonly<Record<string, string>>,
   { positions, contextLength, eosIds }: Pick<GraphShape, "positions"> & Pick<DecoderConfig, "contextLength" | "eosIds">,
 ) {
-  const { name, licence, ropeTheta, maskId, top, maxMasks, taps, shift } = config;
+  const { name, licence, ropeTheta, maskId, top, maxMasks, taps, shift, promptWindow } = config;
   const parameters = [...tensors.values()]
     .filter(({ name }) => name !== "vocabulary" && !name.endsWith(".s"))
     .reduce((sum, { dims }) => sum + dims.reduce((a, b) => a * b, 1), 0);
   const entry = { name, licence, ...shapeOf(config), positions, ropeTheta, parameters, contextLength, maskId, eosIds };
-  return { ...entry, top, maxMasks, ...(taps.length > 0 && { taps }), ...(shift && { shift }), graphs };
+  const reading = { ...(taps.length > 0 && { taps }), ...(shift && { shift }), ...(promptWindow && { promptWindow }) };
+  return { ...entry, top, maxMasks, ...reading, graphs };
 }
 
 function shapeOf(config: DrafterFile["config"]): Omit<GraphShape, "positions"> {

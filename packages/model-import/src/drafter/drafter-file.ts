@@ -22,6 +22,8 @@ export interface DrafterConfig extends Omit<GraphShape, "positions"> {
   readonly maskId: number;
   /** The row of an id drafts the id behind it. */
   readonly shift?: boolean;
+  /** Most ids of a prompt that it should read, the last ones; absent: all. */
+  readonly promptWindow?: number;
   /** Candidates of a position. */
   readonly top: number;
   readonly maxMasks: number;
@@ -97,8 +99,10 @@ function readConfig(path: string, text: unknown): DrafterConfig {
   }
   for (const key of ["epsilon", "ropeTheta"] as const)
     if (!(typeof config[key] === "number" && config[key] > 0)) throw refuse(`its ${key} is no number above 0`);
-  const { maskId, vocabularySize, taps, shift, draft } = config as DrafterConfig;
+  const { maskId, vocabularySize, taps, shift, promptWindow, draft } = config as DrafterConfig;
   if (shift !== undefined && typeof shift !== "boolean") throw refuse(`its shift is ${JSON.stringify(shift)}`);
+  if (promptWindow !== undefined && !(Number.isSafeInteger(promptWindow) && promptWindow >= 1))
+    throw refuse(`its promptWindow is ${JSON.stringify(promptWindow)}`);
   if (!Number.isSafeInteger(maskId) || maskId < 0 || maskId >= vocabularySize) throw refuse(`its maskId is ${maskId}`);
   if (!Array.isArray(taps) || !taps.every((tap) => tap === "output" || (Number.isSafeInteger(tap) && tap >= 0)))
     throw refuse('its taps are no list of layers or "output"');
