@@ -1,4 +1,3 @@
-import { abortError } from "@diffuspec/contracts";
 import type { CallOptions, CompletionResult, DrafterName, Model, Prompt } from "diffuspec";
 import { compare } from "./compare.ts";
 import { EXIT, UsageError } from "./exit.ts";
@@ -55,12 +54,12 @@ export async function generate(
   const chosen = chosenDrafter(flags);
   if (flags.system !== undefined && !flags.chat) throw new UsageError("--system needs --chat. Add it.");
   const prompt = await readPrompt(terminal, argument);
-  const model = await terminal.load({ ...modelOptions(flags), ...(chosen && { drafter: chosen }) });
+  const { signal } = terminal;
+  const model = await terminal.load({ ...modelOptions(flags), ...(chosen && { drafter: chosen }), signal });
   try {
     const { drafter } = model.info;
     if (flags.compare && drafter === "none") throw new UsageError("--compare needs drafts, and this pair has none.");
-    if (terminal.signal.aborted) throw abortError(terminal.signal);
-    const options: CallOptions = { ...pick(flags), signal: terminal.signal };
+    const options: CallOptions = { ...pick(flags), signal };
     return await (flags.compare ? compare : single)({
       terminal,
       model,

@@ -1,4 +1,3 @@
-import { abortError } from "@diffuspec/contracts";
 import type { Inspection } from "diffuspec";
 import { EXIT } from "./exit.ts";
 import { type ModelFlags, modelOptions } from "./model-flags.ts";
@@ -12,10 +11,10 @@ export interface InspectFlags extends ModelFlags {
 
 /** `diffuspec inspect`: loads in tolerant mode, so that a graph that exact mode would refuse can be looked at. */
 export async function inspect(terminal: Terminal, flags: InspectFlags): Promise<number> {
-  const model = await terminal.load({ ...modelOptions(flags), drafter: "none", exactness: "tolerant" });
+  const { signal } = terminal;
+  const model = await terminal.load({ ...modelOptions(flags), drafter: "none", exactness: "tolerant", signal });
   try {
-    if (terminal.signal.aborted) throw abortError(terminal.signal);
-    const inspection = await model.inspect({ thorough: !flags.quick, signal: terminal.signal });
+    const inspection = await model.inspect({ thorough: !flags.quick, signal });
     if (flags.json) printJson(terminal, inspection);
     else terminal.stdout.write(describe(inspection));
     return EXIT.ok;

@@ -4,7 +4,7 @@ import { runCli } from "./cli.ts";
 
 const controller = new AbortController();
 const interrupt = () => {
-  // A second one does not wait: not for loading, which cannot be interrupted, nor for the pass to end.
+  // A second one does not wait for the step of loading, or the pass, to end.
   if (controller.signal.aborted) process.exit(130);
   controller.abort();
 };

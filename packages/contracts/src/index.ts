@@ -1,6 +1,6 @@
 /**
  * The contracts of DiffuSpec: types, the error base, and the few definitions that may exist only once
- * (the geometry of a token tree, the tie rule of argmax).
+ * (the geometry of a token tree, the tie rule of argmax, what a text begins with).
  *
  * @module
  * @example
@@ -8,6 +8,7 @@
  * chain(7, [8, 9]); // the tree 7 -> 8 -> 9
  */
 export { argmax } from "./argmax.ts";
+export { bosPiece } from "./bos.ts";
 export type { Draft, Drafter, DrafterSession, DraftRequest, DraftStart, Needs, Outcome, Tap } from "./drafter.ts";
 export { abortError, DiffuSpecError, type ErrorCode, isDiffuSpecError } from "./errors.ts";
 export type { Lattice } from "./lattice.ts";

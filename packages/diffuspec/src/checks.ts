@@ -41,6 +41,11 @@ export function requireOneOf(option: string, value: unknown, allowed: readonly s
     throw optionError(option, value, `one of ${allowed.map((name) => JSON.stringify(name)).join(", ")}`);
 }
 
+export function requireSignal(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && !(typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function"))
+    throw optionError("signal", signal, "an AbortSignal");
+}
+
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 

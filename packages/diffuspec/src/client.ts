@@ -1,8 +1,8 @@
 import { abortError, DiffuSpecError } from "@diffuspec/contracts";
 import type { ModelInfo } from "./events.ts";
 import { createMailbox, type Mailbox } from "./mailbox.ts";
-import type { EngineOptions, LoadProgress } from "./options.ts";
-import { type Reply, type Request, unpackError, workerError } from "./protocol.ts";
+import type { LoadProgress } from "./options.ts";
+import { type PlainOptions, type Reply, type Request, unpackError, workerError } from "./protocol.ts";
 
 /** The main thread's end of a worker. */
 export interface Link {
@@ -25,8 +25,14 @@ interface Job {
   readonly mailbox: Mailbox<CallReply>;
 }
 
+interface LoadWatch {
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface Client {
-  load(options: Omit<EngineOptions, "onProgress">, onProgress?: (progress: LoadProgress) => void): Promise<ModelInfo>;
+  /** @throws ERR_ABORTED at once; the engine lets go in `dispose` */
+  load(options: PlainOptions, watch?: LoadWatch): Promise<ModelInfo>;
   /**
    * Queues a call and gives its replies. Leaving the iteration early aborts it.
    *
@@ -53,11 +59,14 @@ export function createClient(link: Link, maxQueue: number): Client {
   let disposing: Promise<void> | undefined;
   let disposed = () => {};
 
+  function hold(): void {
+    const ending = disposing !== undefined && gone?.code !== "ERR_WORKER";
+    link.hold(active !== undefined || loading !== undefined || ending);
+  }
+
   function next(): void {
     active = waiting.shift();
-    link.hold(
-      active !== undefined || loading !== undefined || (disposing !== undefined && gone?.code !== "ERR_WORKER"),
-    );
+    hold();
     if (!active) return;
     try {
       link.post(active.request(active.call));
@@ -80,7 +89,7 @@ export function createClient(link: Link, maxQueue: number): Client {
       if (reply.type === "ready") loading?.resolve(reply.info);
       else loading?.reject(unpackError(reply.error));
       loading = undefined;
-      return link.hold(active !== undefined);
+      return hold();
     }
     if (reply.type === "disposed") return disposed();
     if (active?.call !== reply.call) return;
@@ -98,14 +107,22 @@ export function createClient(link: Link, maxQueue: number): Client {
   });
 
   return {
-    load(options, onProgress) {
+    async load(options, { onProgress, signal } = {}) {
+      if (gone) throw gone;
+      if (signal?.aborted) throw abortError(signal);
       progress = onProgress;
       link.hold(true);
-      return new Promise<ModelInfo>((resolve, reject) => {
-        if (gone) return reject(gone);
-        loading = { resolve, reject };
-        link.post({ type: "load", options });
-      });
+      const onAbort = () => loading?.reject(abortError(signal));
+      signal?.addEventListener("abort", onAbort);
+      try {
+        return await new Promise<ModelInfo>((resolve, reject) => {
+          loading = { resolve, reject };
+          link.post({ type: "load", options });
+        });
+      } finally {
+        progress = undefined;
+        signal?.removeEventListener("abort", onAbort);
+      }
     },
     async *call(request, signal) {
       if (gone) throw gone;

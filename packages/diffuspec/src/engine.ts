@@ -9,7 +9,7 @@
  * for await (const round of session.generate("function add(", { maxTokens: 64 })) console.log(round.text, round.accepted);
  * await engine.dispose();
  */
-import { DiffuSpecError } from "@diffuspec/contracts";
+import { abortError, DiffuSpecError } from "@diffuspec/contracts";
 import { type Generation, openSession, type Session } from "@diffuspec/spec-loop";
 import { refuseUnknown, requireOneOf } from "./checks.ts";
 import { createControllers } from "./controllers.ts";
@@ -19,7 +19,13 @@ import type { ModelInfo } from "./events.ts";
 import { checkPrompt, type GenerateOptions, type Prompt, toLoopOptions } from "./generate-options.ts";
 import { type HubDrafterModel, openHubDrafter } from "./hub-drafter.ts";
 import { inspect } from "./inspect.ts";
-import { checkLengthController, DRAFTER_NAMES, type EngineOptions, resolveEngineOptions } from "./options.ts";
+import {
+  checkLengthController,
+  DRAFTER_NAMES,
+  type EngineOptions,
+  type LoadProgress,
+  resolveEngineOptions,
+} from "./options.ts";
 import { openPair, type Pair, withPairDefaults } from "./pair.ts";
 import { openTarget, type Target } from "./target.ts";
 import { openText } from "./text.ts";
@@ -34,28 +40,34 @@ export { DRAFTER_NAMES, type DrafterName, type EngineOptions, type LengthControl
 /**
  * Opens a pair: hashes its files, loads the target, proves its rows exact. Drafters are loaded when first used.
  *
- * @throws as `load`, but for ERR_WORKER
+ * @throws as `load`, but for ERR_WORKER; ERR_ABORTED within the step at hand, once what was loaded is freed
  */
 export async function createEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
   resolveEngineOptions(options); // what is misspelt is said before a registry is read
   const given = resolveEngineOptions(await withPairDefaults(options));
-  given.onProgress?.({ phase: "files", done: 0, total: 1 });
-  const pair = await openPair(given.model, { registry: given.registry, dtype: given.dtype });
+  const { model, registry, dtype, signal, onProgress } = given;
+  const step = (phase: LoadProgress["phase"], done: 0 | 1) => {
+    if (signal?.aborted) throw abortError(signal);
+    onProgress?.({ phase, done, total: 1 });
+  };
+  step("files", 0);
+  const pair = await openPair(model, { registry, dtype, signal });
   const settings = fitted(given, pair.manifest);
-  settings.onProgress?.({ phase: "files", done: 1, total: 1 });
+  step("files", 1);
   const { tokenizer, bosId, chat } = await openText(pair);
   const hubDrafter = await openHubDrafter(pair, settings, tokenizer.vocabulary);
-  settings.onProgress?.({ phase: "target", done: 0, total: 1 });
+  step("target", 0);
   const verifier = await openTarget(pair, settings, tokenizer.vocabulary);
-  settings.onProgress?.({ phase: "target", done: 1, total: 1 });
   const drafters = createDrafters({ pair, tokenizer, verifier, hubDrafter, settings });
   const controllers = createControllers();
   try {
+    step("target", 1);
     drafters.require(settings.drafter);
-    settings.onProgress?.({ phase: "drafter", done: 0, total: 1 });
+    step("drafter", 0);
     await drafters.get(settings.drafter);
-    settings.onProgress?.({ phase: "drafter", done: 1, total: 1 });
+    step("drafter", 1);
   } catch (error) {
+    await drafters.dispose();
     await verifier.dispose();
     throw error;
   }
@@ -116,7 +128,10 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
     encode,
     openSession: open,
     generate,
-    inspect: (inspectOptions) => inspect({ info, verifier }, inspectOptions),
+    async inspect(inspectOptions) {
+      if (closed) throw closedError();
+      return inspect({ info, verifier }, inspectOptions);
+    },
     async dispose() {
       if (closed) return;
       closed = true;

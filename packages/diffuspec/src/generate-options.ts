@@ -1,7 +1,7 @@
 import { DiffuSpecError } from "@diffuspec/contracts";
 import { type GenerateOptions as LoopOptions, SAMPLER_DEFAULTS, type SamplerOptions } from "@diffuspec/spec-loop";
 import { type ChatMessage, checkMessages } from "@diffuspec/tokenizer";
-import { defined, optionError, refuseUnknown, requireOneOf } from "./checks.ts";
+import { defined, optionError, refuseUnknown, requireOneOf, requireSignal } from "./checks.ts";
 import { DRAFTER_NAMES, type DrafterName } from "./options.ts";
 
 /** One call's options. What is left out takes the model's own default (manifest `generation`), then the usual one. */
@@ -46,8 +46,7 @@ export function checkGenerateOptions(options: CallOptions): void {
   const { stop, signal, logitBias, drafter } = options;
   if (stop !== undefined && !(Array.isArray(stop) && stop.every((word) => typeof word === "string")))
     throw optionError("stop", stop, "an array of strings that are not empty");
-  if (signal !== undefined && !(typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function"))
-    throw optionError("signal", signal, "an AbortSignal");
+  requireSignal(signal);
   if (logitBias !== undefined && !isBias(logitBias))
     throw optionError("logitBias", logitBias, "a Map or an object from token ids to numbers");
   if (drafter !== undefined) requireOneOf("drafter", drafter, DRAFTER_NAMES);
@@ -57,7 +56,9 @@ export function checkGenerateOptions(options: CallOptions): void {
 export function checkPrompt(prompt: unknown): asserts prompt is Prompt {
   if (isTextPrompt(prompt)) return;
   if (typeof prompt !== "object" || prompt === null || !("messages" in prompt))
-    throw promptError(`it is ${prompt === null ? "null" : `of type ${typeof prompt}`}`);
+    throw promptError(
+      `it is ${prompt === null ? "null" : Array.isArray(prompt) ? "an array" : `of type ${typeof prompt}`}`,
+    );
   checkMessages(prompt.messages);
   const extra = Object.keys(prompt).find((key) => key !== "messages");
   if (extra !== undefined) throw promptError(`it has the unknown field ${JSON.stringify(extra)} beside its messages`);

@@ -1,6 +1,7 @@
 import { abortError } from "@diffuspec/contracts";
 import type { Engine, EngineSession } from "./engine-types.ts";
-import { packError, type Reply, type Request, type Task } from "./protocol.ts";
+import type { LoadProgress } from "./options.ts";
+import { type PlainOptions, packError, type Reply, type Request, type Task } from "./protocol.ts";
 import { toResult, toTokensEvent } from "./results.ts";
 
 /** The worker's end of the channel; a MessagePort is one. */
@@ -11,8 +12,8 @@ export interface Port {
 }
 
 type OpenEngine = (
-  options: Extract<Request, { type: "load" }>["options"],
-  onProgress: (progress: Extract<Reply, { type: "progress" }>["progress"]) => void,
+  options: PlainOptions,
+  watch: { readonly onProgress: (progress: LoadProgress) => void; readonly signal: AbortSignal },
 ) => Promise<Engine>;
 
 /**
@@ -24,6 +25,8 @@ type OpenEngine = (
 export function serve(port: Port, open: OpenEngine, finished: () => void = () => {}): void {
   let engine: Engine | undefined;
   let running: { call: number; abort: AbortController } | undefined;
+  const closing = new AbortController();
+  let loading: Promise<void> | undefined;
   const conversations = new Map<string, Promise<EngineSession>>();
 
   const sessionFor = async (loaded: Engine, { conversation, drafter }: Task): Promise<EngineSession> => {
@@ -36,9 +39,17 @@ export function serve(port: Port, open: OpenEngine, finished: () => void = () =>
     return opening;
   };
 
-  async function load(options: Extract<Request, { type: "load" }>["options"]): Promise<void> {
-    engine = await open(options, (progress) => port.postMessage({ type: "progress", progress })).finally(finished);
-    port.postMessage({ type: "ready", info: engine.info });
+  async function load(options: PlainOptions): Promise<void> {
+    const onProgress = (progress: LoadProgress) => port.postMessage({ type: "progress", progress });
+    const reply = await open(options, { onProgress, signal: closing.signal }).then(
+      (opened): Reply => {
+        engine = opened;
+        return { type: "ready", info: opened.info };
+      },
+      (error: unknown): Reply => ({ type: "failed", error: packError(error) }),
+    );
+    finished();
+    port.postMessage(reply);
   }
 
   async function generate(loaded: Engine, call: number, task: Task, signal: AbortSignal): Promise<Reply> {
@@ -78,7 +89,7 @@ export function serve(port: Port, open: OpenEngine, finished: () => void = () =>
   port.on("message", (request) => {
     switch (request.type) {
       case "load":
-        void load(request.options).catch((error) => port.postMessage({ type: "failed", error: packError(error) }));
+        loading = load(request.options);
         break;
       case "generate":
         void answer(request.call, (loaded, signal) => generate(loaded, request.call, request.task, signal));
@@ -97,7 +108,9 @@ export function serve(port: Port, open: OpenEngine, finished: () => void = () =>
         break;
       case "dispose":
         running?.abort.abort();
-        void forget(() => true)
+        closing.abort();
+        void Promise.resolve(loading)
+          .then(() => forget(() => true))
           .then(() => engine?.dispose())
           .catch(() => {})
           .then(() => {

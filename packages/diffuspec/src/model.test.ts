@@ -126,6 +126,50 @@ describe("a call", () => {
   });
 });
 
+describe("loading", () => {
+  test("that is aborted ends with ERR_ABORTED, and the engine is told and let go", async () => {
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    let told: unknown;
+    const link = connect(async ({ signal, onProgress }) => {
+      onProgress?.({ phase: "target", done: 0, total: 1 });
+      await new Promise((resolve) => signal!.addEventListener("abort", resolve));
+      told = signal!.aborted;
+      throw new Error("too late to matter");
+    });
+    const onProgress = () => abort.abort(reason);
+    const loading = loadOver(() => link, { drafter: "none", signal: abort.signal, onProgress });
+    await expect(loading).rejects.toMatchObject({ code: "ERR_ABORTED", name: "AbortError", cause: reason });
+    expect(told).toBe(true);
+    expect(link.held).toBe(true); // until the worker is gone
+  });
+
+  test("frees an engine that was there before the abort reached it", async () => {
+    const abort = new AbortController();
+    const engine = createFakeEngine();
+    let disposed = 0;
+    const link = connect(async () => {
+      abort.abort();
+      return { ...engine, dispose: async () => void disposed++ };
+    });
+    await expect(loadOver(() => link, { drafter: "none", signal: abort.signal })).rejects.toEqual(code("ERR_ABORTED"));
+    expect(disposed).toBe(1);
+  });
+
+  test("does not begin where the signal fired before, and a later abort touches nothing", async () => {
+    const starts = () => {
+      throw new Error("a worker was started");
+    };
+    await expect(loadOver(starts, { signal: AbortSignal.abort() })).rejects.toEqual(code("ERR_ABORTED"));
+    await expect(loadOver(starts, { signal: {} as never })).rejects.toThrow(/signal is an object.*AbortSignal/);
+    const abort = new AbortController();
+    const { model } = await open({ signal: abort.signal });
+    abort.abort();
+    expect((await model.complete("x", { maxTokens: 2 })).ids.length).toBe(2);
+    await model.dispose();
+  });
+});
+
 describe("the queue", () => {
   test("is served in order, one at a time", async () => {
     const { model, engine } = await open();

@@ -1,3 +1,4 @@
+import { abortError } from "@diffuspec/contracts";
 import { type ChatSession, createChat } from "./chat.ts";
 import { refuseUnknown, requireOneOf } from "./checks.ts";
 import { createClient, type Link } from "./client.ts";
@@ -36,7 +37,7 @@ export interface Model {
  * Loads a pair into a worker thread of its own.
  *
  * @throws ERR_OPTION, ERR_MODEL_UNKNOWN, ERR_MODEL_FILE_MISSING, ERR_MODEL_FILE_ALTERED, ERR_PARSE, ERR_GRAPH,
- *   ERR_NOT_ROW_EXACT, ERR_VOCABULARY_MISMATCH, ERR_WORKER
+ *   ERR_NOT_ROW_EXACT, ERR_VOCABULARY_MISMATCH, ERR_WORKER, ERR_ABORTED (once the worker is gone)
  * @example
  * const model = await load();
  * for await (const event of model.generate("function add(")) if (event.type === "tokens") process.stdout.write(event.text);
@@ -49,9 +50,10 @@ export async function load(options: Partial<LoadOptions> = {}): Promise<Model> {
 /** As {@link load}, over any link to an engine. */
 export async function loadOver(start: () => Link, options: Partial<LoadOptions> = {}): Promise<Model> {
   resolveLoadOptions(options); // what is misspelt is said before a registry is read
-  const { onProgress, maxQueue, ...engineOptions } = resolveLoadOptions(await withPairDefaults(options));
+  const { onProgress, signal, maxQueue, ...engineOptions } = resolveLoadOptions(await withPairDefaults(options));
+  if (signal?.aborted) throw abortError(signal);
   const client = createClient(start(), maxQueue);
-  const info = await client.load(engineOptions, onProgress).catch(async (error: unknown) => {
+  const info = await client.load(engineOptions, { onProgress, signal }).catch(async (error: unknown) => {
     await client.dispose();
     throw error;
   });

@@ -1,6 +1,14 @@
 import type { RegistryOption } from "@diffuspec/model-files";
 import type { HubDtype } from "@diffuspec/verifier-ar";
-import { defined, optionError, refuseUnknown, requireInteger, requireNumber, requireOneOf } from "./checks.ts";
+import {
+  defined,
+  optionError,
+  refuseUnknown,
+  requireInteger,
+  requireNumber,
+  requireOneOf,
+  requireSignal,
+} from "./checks.ts";
 import { checkDrafterModel, type DrafterModelOption } from "./drafter-model.ts";
 
 /**
@@ -74,7 +82,7 @@ export interface LoadProgress {
   readonly total: number;
 }
 
-/** What the engine is made of; plain data but for onProgress. */
+/** What the engine is made of; plain data but for onProgress and signal. */
 export interface EngineOptions {
   /** A pair's name in a registry, "org/name" of a downloaded model, or the path of a model directory. */
   readonly model: string;
@@ -116,6 +124,8 @@ export interface EngineOptions {
   /** Whether the diffusion drafter reads the target's hidden rows, where it was made for that; without, only ids. */
   readonly taps: boolean;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Ends the loading, and nothing later: what was loaded is freed, then comes ERR_ABORTED. */
+  readonly signal?: AbortSignal;
 }
 
 /** Options of {@link load}: the engine's, and the queue's. */
@@ -156,6 +166,7 @@ const ENGINE_KEYS = [
   "steps",
   "taps",
   "onProgress",
+  "signal",
 ] as const satisfies readonly (keyof EngineOptions)[];
 
 /** Defaults filled in and every value checked. @throws ERR_OPTION naming the option and what it may be */
@@ -199,6 +210,7 @@ export function resolveEngineOptions(options: Partial<EngineOptions> = {}): Engi
   if (all.ngram.least !== undefined) requireNumber("ngram.least", all.ngram.least, 0, 1024);
   if (all.onProgress !== undefined && typeof all.onProgress !== "function")
     throw optionError("onProgress", all.onProgress, "a function");
+  requireSignal(all.signal);
   return all;
 }
 

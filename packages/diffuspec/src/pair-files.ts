@@ -9,8 +9,11 @@ export interface PairFiles extends Omit<Model, "manifest"> {
 }
 
 /** Those that a manifest lists, each hashed. @throws as openModel */
-export async function hashedFiles(model: string): Promise<{ files: PairFiles; manifest: Model["manifest"] }> {
-  const { manifest, ...files } = await openModel(model);
+export async function hashedFiles(
+  model: string,
+  signal?: AbortSignal,
+): Promise<{ files: PairFiles; manifest: Model["manifest"] }> {
+  const { manifest, ...files } = await openModel(model, { signal });
   const list = Object.entries(manifest.files).map(([name, { bytes }]) => ({ name, bytes }));
   return { files: { ...files, list }, manifest };
 }

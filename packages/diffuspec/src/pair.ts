@@ -27,6 +27,7 @@ export interface OpenPairOptions {
   readonly registry?: RegistryOption | undefined;
   /** Weights of a published model. */
   readonly dtype?: HubDtype | undefined;
+  readonly signal?: AbortSignal | undefined;
   readonly load?: LoadPackage;
 }
 
@@ -35,10 +36,10 @@ export interface OpenPairOptions {
  * one. With a manifest.json its files are hashed; a folder with a config.json and no manifest is a published model.
  *
  * @throws ERR_MODEL_FILE_MISSING (also: the pair was not fetched, its package is not installed), ERR_MODEL_FILE_ALTERED,
- *   ERR_MODEL_UNKNOWN, ERR_PARSE
+ *   ERR_MODEL_UNKNOWN, ERR_PARSE, ERR_ABORTED
  */
 export async function openPair(model: string, options: OpenPairOptions = {}): Promise<Pair> {
-  const { registry, dtype, load = (source) => import(source) } = options;
+  const { registry, dtype, signal, load = (source) => import(source) } = options;
   const found = await registered(model, registry);
   const place = found === undefined ? model : await directoryOf(found, load);
   const folder = modelPlace(place);
@@ -47,7 +48,7 @@ export async function openPair(model: string, options: OpenPairOptions = {}): Pr
     const files = await plainFiles(folder, graph.graph);
     return { files, manifest: await describeFolder(files, found?.entry.name ?? nameOf(folder), graph) };
   }
-  const { files, manifest } = await hashedFiles(place);
+  const { files, manifest } = await hashedFiles(place, signal);
   return { files, manifest: await readPair(files, manifest, dtype) };
 }
 

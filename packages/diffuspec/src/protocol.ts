@@ -15,9 +15,12 @@ export interface Task {
   readonly options: Omit<GenerateOptions, "signal">;
 }
 
+/** The engine's options, as they cross to the worker. */
+export type PlainOptions = Omit<EngineOptions, "onProgress" | "signal">;
+
 /** Main thread to worker. At most one call is under way at a time; the queue is on the main thread. */
 export type Request =
-  | { readonly type: "load"; readonly options: Omit<EngineOptions, "onProgress"> }
+  | { readonly type: "load"; readonly options: PlainOptions }
   | { readonly type: "generate"; readonly call: number; readonly task: Task }
   | { readonly type: "inspect"; readonly call: number; readonly options: InspectOptions }
   | { readonly type: "abort"; readonly call: number }

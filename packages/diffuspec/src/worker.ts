@@ -9,5 +9,4 @@ import { type Port, serve } from "./host.ts";
  */
 const settleLater = () => setImmediate(() => setImmediate(() => settle(workerData as Int32Array)));
 
-if (parentPort)
-  serve(parentPort as Port, (options, onProgress) => createEngine({ ...options, onProgress }), settleLater);
+if (parentPort) serve(parentPort as Port, (options, watch) => createEngine({ ...options, ...watch }), settleLater);

@@ -86,6 +86,23 @@ describe.skipIf(missingModel)(`the built worker${missingModel ? ` (skipped: ${mi
     expect(found.timeByRows.map(({ rows }) => rows)).toEqual([1, 8]);
   });
 
+  test("gives up a load at any moment, and the process ends by itself", async () => {
+    const script = `
+      const { load } = require("diffuspec");
+      (async () => {
+        for (const ms of [1, 60, 200]) {
+          const signal = AbortSignal.timeout(ms);
+          await load({ model: ${JSON.stringify(modelDirectory)}, signal }).then(
+            (model) => model.dispose(),
+            (error) => console.log(error.code),
+          );
+        }
+      })();`;
+    const { stdout, stderr } = await node(process.execPath, ["-e", script], { cwd: root });
+    expect(stdout).toMatch(/^(ERR_ABORTED\n)+$/);
+    expect(stderr).toBe("");
+  });
+
   test("lets the process end by itself, from CommonJS too", async () => {
     const script = `
       const { load } = require("diffuspec");

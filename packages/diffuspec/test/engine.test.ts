@@ -113,7 +113,10 @@ describe.skipIf(missingModel)(`the engine on the real pair${missingModel ? ` (sk
     const other = await createEngine({ model: modelDirectory, drafter: "none" });
     await other.dispose();
     await other.dispose();
-    await expect(other.openSession()).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    for (const call of [() => other.openSession(), () => other.generate("x").next(), () => other.inspect()])
+      await expect(call()).rejects.toThrow(
+        expect.objectContaining({ code: "ERR_CLOSED", message: expect.stringMatching(/^The engine/) }),
+      );
   });
 });
 
@@ -170,6 +173,21 @@ describe("opening a model", () => {
   ])("%s is %s", async (model, code) => {
     await expect(createEngine({ model })).rejects.toMatchObject({ code });
   });
+
+  test.skipIf(missingModel).each(["files", "target", "drafter"] as const)(
+    "that is aborted at its %s ends with ERR_ABORTED",
+    async (phase) => {
+      const abort = new AbortController();
+      const seen: string[] = [];
+      const onProgress = (progress: { phase: string }) => {
+        seen.push(progress.phase);
+        if (progress.phase === phase) abort.abort();
+      };
+      const opening = createEngine({ model: modelDirectory, drafter: "dlm", signal: abort.signal, onProgress });
+      await expect(opening).rejects.toMatchObject({ code: "ERR_ABORTED" });
+      expect(seen.at(-1)).toBe(phase);
+    },
+  );
 
   test("whose package is not installed says how to install it", async () => {
     const opening = openPair("tiny-js", { load: () => Promise.reject(new Error("Cannot find package")) });

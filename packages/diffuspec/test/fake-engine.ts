@@ -111,8 +111,8 @@ export function connect(
     port2.close();
     gone(error);
   };
-  serve(port2 as unknown as Port & MessagePort, async (options) =>
-    typeof engine === "function" ? engine(options) : engine,
+  serve(port2 as unknown as Port & MessagePort, async (options, watch) =>
+    typeof engine === "function" ? engine({ ...options, ...watch }) : engine,
   );
   return {
     post: (request: Request) => port1.postMessage(request),

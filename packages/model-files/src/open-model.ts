@@ -17,6 +17,7 @@ export interface OpenModelOptions {
    * differ from those at the last good opening, remembered in cacheDir.
    */
   readonly verify?: "always" | "once";
+  readonly signal?: AbortSignal | undefined;
 }
 
 export const OPEN_MODEL_DEFAULTS = { verify: "always" } as const;
@@ -41,7 +42,7 @@ export interface Model {
  *
  * @param dirOrName a file URL; a path, absolute or beginning with "./" or "../"; or a name "org/name" in the cache
  * @throws ERR_OPTION, ERR_MODEL_UNKNOWN (no such directory), ERR_PARSE (manifest), ERR_MODEL_FILE_MISSING,
- *   ERR_MODEL_FILE_ALTERED (size, hash, kind, or a link that leads out of the directory)
+ *   ERR_MODEL_FILE_ALTERED (size, hash, kind, or a link that leads out of the directory), ERR_ABORTED
  */
 export async function openModel(dirOrName: string | URL, options: OpenModelOptions = {}): Promise<Model> {
   const verify = options.verify ?? OPEN_MODEL_DEFAULTS.verify;
@@ -58,7 +59,7 @@ export async function openModel(dirOrName: string | URL, options: OpenModelOptio
     const before = await stat(path, { bigint: true });
     if (before.size !== BigInt(entry.bytes)) throw altered(name, "size in bytes", entry.bytes, before.size);
     if (!marks?.has(name, before)) {
-      const found = await sha256File(path);
+      const found = await sha256File(path, options.signal);
       if (found.sha256 !== entry.sha256) throw altered(name, "SHA-256", entry.sha256, found.sha256);
     }
     marks?.set(name, before);

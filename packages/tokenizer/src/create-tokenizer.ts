@@ -1,4 +1,4 @@
-import { DiffuSpecError, type Tokenizer } from "@diffuspec/contracts";
+import { bosPiece, DiffuSpecError, type Tokenizer } from "@diffuspec/contracts";
 import { BACKENDS } from "./backends.ts";
 import { byteTable } from "./bytes.ts";
 import { isObject, parseObject } from "./json.ts";
@@ -69,28 +69,14 @@ function checkOptions(options: TokenizerOptions): keyof typeof BACKENDS {
 
 function endsAndBeginning(options: TokenizerOptions): { eosTokens: readonly string[]; bosToken: string | undefined } {
   const config = options.config === undefined ? {} : parseObject(options.config, "tokenizer_config.json");
-  const named = (token: unknown) => (isObject(token) ? token.content : token);
-  const fromConfig = named(config.eos_token);
+  const { eos_token: eos } = config;
+  const fromConfig = isObject(eos) ? eos.content : eos;
   const eosTokens = options.eosTokens ?? (typeof fromConfig === "string" ? [fromConfig] : undefined);
   if (!Array.isArray(eosTokens))
     throw optionError("eosTokens is missing and config names no eos_token; without one a text would never end");
-  const bos =
-    options.bosToken ??
-    (options.config === undefined
-      ? undefined
-      : templateStart(parseObject(options.json, "tokenizer.json").post_processor)) ??
-    (config.add_bos_token === true ? named(config.bos_token) : undefined);
-  return { eosTokens, bosToken: typeof bos === "string" ? bos : undefined };
-}
-
-/** The special token that a post-processor puts before a single text. */
-function templateStart(processor: unknown): unknown {
-  if (!isObject(processor)) return undefined;
-  if (processor.type === "Sequence" && Array.isArray(processor.processors))
-    return processor.processors.map(templateStart).find((start) => start !== undefined);
-  if (processor.type !== "TemplateProcessing" || !Array.isArray(processor.single)) return undefined;
-  const [first] = processor.single as unknown[];
-  return isObject(first) && isObject(first.SpecialToken) ? first.SpecialToken.id : undefined;
+  const fromFiles = () =>
+    options.config === undefined ? undefined : bosPiece(parseObject(options.json, "tokenizer.json"), config);
+  return { eosTokens, bosToken: options.bosToken ?? fromFiles() };
 }
 
 const optionError = (why: string): DiffuSpecError =>
