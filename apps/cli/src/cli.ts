@@ -189,7 +189,11 @@ const withModel = (command: Command): Command =>
       "a published full-canvas diffusion model as the drafter (its tokenizer.json beside it)",
     )
     .addOption(new Option("--drafter-preset <name>", "the family of --drafter-model").choices(CANVAS_PRESET_NAMES))
-    .option("--threads <n>", "threads of one operator (default: one a core, at most 4)", integer)
+    .option(
+      "--threads <n>",
+      'threads of one operator, or "measure" to try one and the default (default: one a core, at most 4)',
+      (text) => (text === "measure" ? text : integer(text)),
+    )
     .showHelpAfterError("Try `diffuspec --help`.");
 
 const HELP = `

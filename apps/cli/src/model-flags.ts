@@ -10,7 +10,7 @@ export interface ModelFlags {
   readonly exactness?: "exact" | "tolerant";
   readonly drafterModel?: string;
   readonly drafterPreset?: CanvasPresetName;
-  readonly threads?: number;
+  readonly threads?: number | "measure";
 }
 
 /** Those that were given. */

@@ -32,7 +32,7 @@ Usage: diffuspec-server [flags]
   --exactness E   exact, or tolerant: runs graphs whose rows depend on each other (default ${LOAD_DEFAULTS.exactness})
   --drafter-model DIR    a published full-canvas diffusion model as the drafter
   --drafter-preset NAME  its family: ${CANVAS_PRESET_NAMES.join(", ")}
-  --threads N     threads of one operator (default: one a core, at most four)
+  --threads N     threads of one operator, or "measure" to try one and the default (default: one a core, at most four)
   --help          this text
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong usage.
@@ -65,7 +65,9 @@ export function parseFlags(args: readonly string[]): Flags {
         },
       }),
       ...(drafter !== undefined && { drafter: oneOf("--drafter", drafter, DRAFTER_NAMES) }),
-      ...(threads !== undefined && { threads: integer("--threads", threads, 1, 256) }),
+      ...(threads !== undefined && {
+        threads: threads === "measure" ? threads : integer("--threads", threads, 1, 256),
+      }),
     },
   };
 }

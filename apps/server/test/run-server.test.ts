@@ -28,13 +28,17 @@ describe("diffuspec-server", () => {
   it("prints one line, serves, and ends with 0 on SIGTERM and on SIGINT", async () => {
     for (const signal of ["SIGTERM", "SIGINT"]) {
       const { run, seen, signals } = setup();
-      const code = run("--port", "0", "--model", "tiny", "--drafter", "none", "--threads", "2");
+      const code = run("--port", "0", "--model", "tiny", "--drafter", "none", "--threads", "measure");
       await until(() => seen.out !== "");
       const url = /^diffuspec-server: tiny at (http:\/\/127\.0\.0\.1:\d+\/v1)\n$/.exec(seen.out)![1]!;
       expect((await fetch(`${url}/models/tiny`)).status).toBe(200);
       signals.emit(signal);
       expect(await code).toBe(0);
-      expect(seen).toMatchObject({ err: "", disposed: 1, options: { model: "tiny", drafter: "none", threads: 2 } });
+      expect(seen).toMatchObject({
+        err: "",
+        disposed: 1,
+        options: { model: "tiny", drafter: "none", threads: "measure" },
+      });
       await expect(fetch(`${url}/models`)).rejects.toThrow();
     }
   });
