@@ -8,7 +8,7 @@ type LoadedModel = ServedModel & { dispose(): Promise<void> };
 
 /** What the command takes from its surroundings. */
 export interface Surroundings {
-  readonly load: (options: Flags["load"]) => Promise<LoadedModel>;
+  readonly load: (options: Flags["load"] & { readonly signal: AbortSignal }) => Promise<LoadedModel>;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   /** Emits SIGTERM and SIGINT; the process. */
@@ -22,7 +22,7 @@ const GRACE_MS = 10_000;
 
 /**
  * The command: loads, listens, prints one line with the address, and serves until a signal. The first signal lets running
- * requests end for graceMs, a second one cuts them.
+ * requests end for graceMs, a second one cuts them; one that comes while the model is loading ends that.
  *
  * @returns the exit code: 0 after a signal or --help, 1 for a failure, 2 for wrong usage
  */
@@ -34,18 +34,24 @@ export async function runServer(args: readonly string[], surroundings: Surroundi
   };
   let flags: Flags;
   let model: LoadedModel;
+  const loading = new AbortController();
+  const stopLoading = () => loading.abort();
+  for (const name of SIGNALS) surroundings.signals.on(name, stopLoading);
   try {
     flags = parseFlags(args);
     if (flags.help) {
       stdout(HELP);
       return 0;
     }
-    model = await load(flags.load);
+    model = await load({ ...flags.load, signal: loading.signal });
   } catch (error) {
+    if (loading.signal.aborted) return 0;
     return fail(error, isDiffuSpecError(error) && error.code === "ERR_OPTION" ? 2 : 1);
+  } finally {
+    for (const name of SIGNALS) surroundings.signals.off(name, stopLoading);
   }
   try {
-    await serveUntilSignal(model, flags, surroundings);
+    if (!loading.signal.aborted) await serveUntilSignal(model, flags, surroundings);
     return 0;
   } catch (error) {
     return fail(error, 1);

@@ -43,6 +43,27 @@ describe("diffuspec-server", () => {
     }
   });
 
+  it("gives up loading at a signal, also where the model comes all the same", async () => {
+    const refusing = setup(({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", reject)));
+    const code = refusing.run("--port", "0");
+    refusing.signals.emit("SIGTERM");
+    expect([await code, refusing.seen.err]).toEqual([0, ""]);
+
+    let disposed = 0;
+    const late = setup(
+      ({ signal }) =>
+        new Promise((resolve) =>
+          signal.addEventListener("abort", () =>
+            resolve({ ...createFakeModel({ endless: true }), dispose: async () => void disposed++ }),
+          ),
+        ),
+    );
+    const end = late.run("--port", "0");
+    late.signals.emit("SIGINT");
+    expect([await end, late.seen.out, disposed]).toEqual([0, "", 1]);
+    expect(late.signals.eventNames()).toEqual([]);
+  });
+
   it("cuts running requests at the second signal", async () => {
     const { run, seen, signals, model } = setup();
     const code = run("--port", "0");
