@@ -43,13 +43,19 @@ describe("which controller a generation gets", () => {
     ["confidence", 0.7, "confidence"],
     [{ fixed: 3 }, 0.7, "fixed"],
   ])("%o at temperature %d: %s", async (option, temperature, name) => {
-    const seat = createControllers().open("hybrid", option);
+    const seat = createControllers().open("dlm", option);
     await lengths(seat, { temperature }, 1);
     expect(seat.controller.name).toBe(name);
   });
 
+  test.each(["hybrid", "ngram"] as const)("%s ends its drafts itself and gets adl at every temperature", async (drafter) => {
+    const seat = createControllers().open(drafter, "auto");
+    await lengths(seat, { temperature: 0.7 }, 1);
+    expect(seat.controller.name).toBe("adl");
+  });
+
   test("is decided by the generation, not by the session", async () => {
-    const seat = createControllers().open("hybrid", "auto");
+    const seat = createControllers().open("dlm", "auto");
     const names: string[] = [];
     for (const sampler of [{}, { temperature: 1 }, {}]) {
       await lengths(seat, sampler, 3);
@@ -59,7 +65,7 @@ describe("which controller a generation gets", () => {
   });
 
   test("and only when it begins: one that is refused changes nothing for the one that runs", async () => {
-    const seat = createControllers().open("hybrid", "auto");
+    const seat = createControllers().open("dlm", "auto");
     const running = seat.during(rounds(), {});
     async function* rounds(): Generation {
       seat.controller.begin();
@@ -81,14 +87,14 @@ describe("what was learnt", () => {
 
   test("outlives a generation and its session where samplers are alike", async () => {
     const controllers = createControllers();
-    const first = drafts(await lengths(controllers.open("hybrid", "auto"), sampler, 60));
+    const first = drafts(await lengths(controllers.open("dlm", "auto"), sampler, 60));
     expect(first).toBeGreaterThan(2);
-    const alike = await lengths(controllers.open("hybrid", "auto"), { ...sampler, seed: 4, temperature: 0.72 }, 60);
+    const alike = await lengths(controllers.open("dlm", "auto"), { ...sampler, seed: 4, temperature: 0.72 }, 60);
     expect(drafts(alike)).toBeLessThan(3);
     for (const [drafter, other] of [
-      ["hybrid", { temperature: 0.3 }],
-      ["hybrid", { ...sampler, topK: 5 }],
-      ["ngram", sampler],
+      ["dlm", { temperature: 0.3 }],
+      ["dlm", { ...sampler, topK: 5 }],
+      ["dlm-argmax", sampler],
     ] as const) {
       const asked = await lengths(controllers.open(drafter, "auto"), other, 2);
       expect(asked).toEqual([COST_AWARE_DEFAULTS.start, COST_AWARE_DEFAULTS.start]);
@@ -97,7 +103,7 @@ describe("what was learnt", () => {
 
   test("is forgotten where there are too many kinds", async () => {
     const controllers = createControllers();
-    const seat = controllers.open("hybrid", "auto");
+    const seat = controllers.open("dlm", "auto");
     await lengths(seat, sampler, 60);
     for (let topK = 1; topK <= 40; topK++) await lengths(seat, { ...sampler, topK }, 1);
     expect(await lengths(seat, sampler, 1)).toEqual([COST_AWARE_DEFAULTS.start]);

@@ -25,9 +25,12 @@ export interface SessionController {
 /** Kinds of generations whose costs and acceptance are remembered. */
 const REMEMBERED = 32;
 
+/** Drafters of sampled text that end a draft themselves where it stops paying, and cost next to nothing. */
+const FRUGAL: readonly DrafterName[] = ["hybrid", "ngram"];
+
 /**
- * "auto" is ADL where the sampler is greedy and the cost-aware controller where it is not: there drafts are often wrong, and may
- * not pay at all (decision 0014). What a cost-aware controller learns belongs to the engine: generations of the same drafter that
+ * "auto" is ADL where the sampler is greedy, and where it is not the cost-aware controller for drafters whose drafts may not pay at
+ * all there (decisions 0014, 0021). What a cost-aware controller learns belongs to the engine: generations of the same drafter that
  * are sampled alike go on from it, in whichever session they run.
  */
 export function createControllers(): Controllers {
@@ -61,7 +64,8 @@ export function createControllers(): Controllers {
         },
         async *during(generation, sampler) {
           const sampled = (sampler.temperature ?? SAMPLER_DEFAULTS.temperature) > 0;
-          chosen = option === "cost-aware" || (option === "auto" && sampled) ? costAware(drafter, sampler) : own;
+          const doubtful = option === "auto" && sampled && !FRUGAL.includes(drafter);
+          chosen = option === "cost-aware" || doubtful ? costAware(drafter, sampler) : own;
           return yield* generation;
         },
       };

@@ -41,7 +41,7 @@ export const DTYPE_NAMES = [
 /**
  * Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, the
  * drafter (where it ended its last draft), or you.
- * "auto" decides by generation: "adl" where the temperature is 0, else "cost-aware".
+ * "auto" decides by generation: "adl" where the temperature is 0 or the n-gram drafts ("hybrid", "ngram"), else "cost-aware".
  */
 export type LengthControllerOption = (typeof CONTROLLER_NAMES)[number] | { readonly fixed: number };
 const CONTROLLER_NAMES = ["auto", "adl", "adl-paper", "cost-aware", "confidence"] as const;
