@@ -48,11 +48,14 @@ describe("which controller a generation gets", () => {
     expect(seat.controller.name).toBe(name);
   });
 
-  test.each(["hybrid", "ngram"] as const)("%s ends its drafts itself and gets adl at every temperature", async (drafter) => {
-    const seat = createControllers().open(drafter, "auto");
-    await lengths(seat, { temperature: 0.7 }, 1);
-    expect(seat.controller.name).toBe("adl");
-  });
+  test.each(["hybrid", "ngram"] as const)(
+    "%s ends its drafts itself and gets adl at every temperature",
+    async (drafter) => {
+      const seat = createControllers().open(drafter, "auto");
+      await lengths(seat, { temperature: 0.7 }, 1);
+      expect(seat.controller.name).toBe("adl");
+    },
+  );
 
   test("is decided by the generation, not by the session", async () => {
     const seat = createControllers().open("dlm", "auto");
