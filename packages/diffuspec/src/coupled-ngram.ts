@@ -18,9 +18,8 @@ const REACH = 9;
  */
 export function createCoupledNext(model: NgramModel): CoupledNext {
   const unigrams = model.levels[0]!;
-  const common = Array.from(unigrams.logProb.keys())
-    .sort((a, b) => unigrams.logProb[b]! - unigrams.logProb[a]!)
-    .slice(0, COMMON);
+  /** The likeliest unigrams; sorted when first needed, for most generations are greedy. */
+  let common: number[] | undefined;
 
   return (context, position, sampler) => {
     const ids: number[] = [];
@@ -45,6 +44,9 @@ export function createCoupledNext(model: NgramModel): CoupledNext {
       for (let child = childStart[node]!; child < childStart[node + 1]!; child++)
         consider(tokens[child]!, penalty + logProb[child]!);
     });
+    common ??= Array.from(unigrams.logProb.keys())
+      .sort((a, b) => unigrams.logProb[b]! - unigrams.logProb[a]!)
+      .slice(0, COMMON);
     for (const id of common) consider(id, backoff + unigrams.logProb[id]!);
     return ids;
   };
