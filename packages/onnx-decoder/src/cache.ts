@@ -21,16 +21,19 @@ export interface KvCache {
   feeds(): Readonly<Record<string, Tensor>>;
   /** Copies these rows of a pass behind the last one, in the order given. */
   append(pass: DecoderPass, rows: ArrayLike<number>): void;
-  /** Forgets all rows from `length` on. */
+  /** Forgets all rows from `length` on; buffers more than twice as large as what is left are cut, too. */
   truncate(length: number): void;
   /** Makes room for `rows` rows in all. */
   reserve(rows: number): void;
   dispose(): void;
 }
 
-/** Rounds up to 64 rows, above 512 to an eighth of the power of two below: passes cost what the rows cost, not the context. */
+/**
+ * Rounds up to 64 rows, above 1,024 to a sixteenth of the power of two below. GroupQueryAttention clears and fills as many rows of its
+ * own in every pass as the buffers hold, so what is held in vain costs time.
+ */
 export function bucket(rows: number): number {
-  const step = 64 * Math.max(1, 2 ** Math.floor(Math.log2(Math.max(rows, 1) / 512)));
+  const step = 64 * Math.max(1, 2 ** Math.floor(Math.log2(Math.max(rows, 1) / 1024)));
   return Math.max(step, Math.ceil(rows / step) * step);
 }
 
@@ -47,25 +50,32 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
     throw misuse("ERR_OPTION", `capacity is ${wanted}`, "it is a positive integer, in rows");
   let capacity = bucket(wanted);
   let length = 0;
-  let buffers: Float32Array[] = Array.from(
-    { length: 2 * layers },
-    () => new Float32Array(kvHeads * capacity * headDim),
-  );
+  const heads = kvHeads * headDim;
+  // Memory comes in powers of two, so that new pages are rare; the runtime sees the part that the capacity takes.
+  let memory = Array.from({ length: 2 * layers }, () => new Float32Array(heads * capacity));
   let inputs: Record<string, Tensor> | undefined;
   let disposed = false;
 
-  const reserve = (rows: number) => {
-    if (disposed) throw misuse("ERR_CLOSED", "The cache was used", "it has been disposed");
-    if (rows <= capacity) return;
-    const larger = bucket(rows);
-    buffers = buffers.map((from) => {
-      const to = new Float32Array(kvHeads * larger * headDim);
-      for (let h = 0; h < kvHeads; h++)
-        to.set(from.subarray(h * capacity * headDim, (h * capacity + length) * headDim), h * larger * headDim);
+  /** Moves every head's rows to where they lie at another capacity. */
+  const resize = (rows: number) => {
+    const room = memory[0]!.length / heads;
+    const larger = Math.max(rows, Math.min(2 * room, bucket(shape.positions)));
+    memory = memory.map((from) => {
+      const to = rows > room ? new Float32Array(heads * larger) : from;
+      for (let i = 0; i < kvHeads; i++) {
+        const h = rows > capacity ? kvHeads - 1 - i : i; // upwards the last head moves first
+        const at = h * capacity * headDim;
+        if (to === from) to.copyWithin(h * rows * headDim, at, at + length * headDim);
+        else to.set(from.subarray(at, at + length * headDim), h * rows * headDim);
+      }
       return to;
     });
-    capacity = larger;
+    capacity = rows;
     inputs = undefined;
+  };
+  const reserve = (rows: number) => {
+    if (disposed) throw misuse("ERR_CLOSED", "The cache was used", "it has been disposed");
+    if (rows > capacity) resize(bucket(rows));
   };
 
   return {
@@ -79,9 +89,9 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
     feeds() {
       if (disposed) throw misuse("ERR_CLOSED", "The cache was used", "it has been disposed");
       inputs ??= Object.fromEntries(
-        buffers.map((data, i) => [
+        memory.map((data, i) => [
           `past_${i >> 1}_${i & 1 ? "value" : "key"}`,
-          input("float32", data, [1, kvHeads, capacity, headDim]),
+          input("float32", data.subarray(0, heads * capacity), [1, kvHeads, capacity, headDim]),
         ]),
       );
       return inputs;
@@ -104,10 +114,10 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
       for (let n = 0; n < rows.length; ) {
         let run = 1;
         while (n + run < rows.length && rows[n + run] === rows[n]! + run) run++;
-        for (let b = 0; b < buffers.length; b++)
+        for (let b = 0; b < memory.length; b++)
           for (let h = 0; h < kvHeads; h++) {
             const at = ((b * kvHeads + h) * count + rows[n]!) * headDim;
-            copy(source, at, run * headDim, buffers[b]!, (h * capacity + length + n) * headDim);
+            copy(source, at, run * headDim, memory[b]!, (h * capacity + length + n) * headDim);
           }
         n += run;
       }
@@ -117,11 +127,12 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
       if (!Number.isInteger(to) || to < 0 || to > length)
         throw misuse("ERR_CONTRACT", `The cache was cut to ${to} rows`, `it has ${length}`);
       length = to;
+      if (2 * bucket(to) < capacity) resize(bucket(to));
     },
     reserve,
     dispose() {
       disposed = true;
-      buffers = [];
+      memory = [];
       inputs = undefined;
       length = 0;
     },
