@@ -1,8 +1,8 @@
 """Text that the target writes, with the hidden rows that chose it: the drafter's and the n-gram's training text.
 
-    python generate.py MODEL WORK --data DATA --fortunes /usr/share/games/fortunes/de --minutes 40
+    python generate.py MODEL WORK --data DATA --packages PACKAGES --minutes 40
 
-MODEL is the folder that `npm run smollm2` makes; DATA has gsm8k/ and wikitext-2/. Answers are greedy, at most 192 ids, and are
+MODEL is the folder that `npm run smollm2` makes; DATA and PACKAGES are as prompts.py says. Answers are greedy, at most 192 ids, and are
 left where they begin to loop; questions that the target writes itself are sampled at temperature 0.9 of the best 200 ids' first 95 %.
 SLOTS sequences are decoded together by the target's own int8 arithmetic (batch_graph.py).
 
@@ -20,8 +20,8 @@ END_ID, TEMPERATURE, TOP_P = 2, 0.9, 0.95
 
 a = argparse.ArgumentParser()
 a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.Path)
-a.add_argument("--data", type=pathlib.Path, required=True); a.add_argument("--fortunes", type=pathlib.Path, required=True)
-a.add_argument("--minutes", type=float, required=True); a.add_argument("--slots", type=int, default=48); a.add_argument("--seed", type=int, default=1)
+a.add_argument("--data", type=pathlib.Path, required=True); a.add_argument("--packages", type=pathlib.Path, required=True)
+a.add_argument("--minutes", type=float, required=True); a.add_argument("--slots", type=int, default=64); a.add_argument("--seed", type=int, default=1)
 a = a.parse_args()
 
 rng = np.random.default_rng(a.seed)
@@ -29,7 +29,7 @@ shape = json.loads((a.model / "manifest.json").read_text())["target"]
 LAYERS, KV, DIM, QKV = shape["layers"], shape["kvHeads"], shape["headDim"], (shape["heads"] + 2 * shape["kvHeads"]) * shape["headDim"]
 tokenizer = Tokenizer.from_file(str(a.model / "tokenizer.json"))
 encode = lambda text: tokenizer.encode(text, add_special_tokens=False).ids
-prompts = Prompts(a.data, a.fortunes, rng)
+prompts = Prompts(a.data, a.packages, rng)
 
 options = ort.SessionOptions(); options.intra_op_num_threads, options.log_severity_level = 2, 3
 session = ort.InferenceSession(str(batch_graph(a.model / shape["graphs"]["int8"]["chain"], TAPS, LAYERS)), options)

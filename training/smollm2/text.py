@@ -2,7 +2,7 @@
 import json, pathlib
 import numpy as np, torch
 
-LONGEST = 352   # ids of a training sequence; of longer conversations the end
+LONGEST, PROMPT = 352, 64   # ids of a training sequence; of longer conversations the end; ids before the first answer, as many as a draft reads
 
 
 class Text:
@@ -13,6 +13,8 @@ class Text:
         ends, tap_ends = np.cumsum([c["ids"] for c in lines]), np.cumsum([c["answer"] for c in lines])
         whole = (ends <= len(self.ids)) & (tap_ends <= len(self.taps))   # a stopped run may have lost its last
         self.spans = [(int(e - c["ids"]), int(e), int(t - c["answer"]), int(t)) for c, e, t, ok in zip(lines, ends, tap_ends, whole) if ok and c["answer"] >= 8]
+        begins = [int(a + np.argmax(self.answer[a:b])) for a, b, _, _ in self.spans]
+        self.starts = [max(a, b - LONGEST, first - PROMPT) for (a, b, _, _), first in zip(self.spans, begins)]
         self.kinds = [c["kind"] for c, ok in zip(lines, whole) if ok and c["answer"] >= 8]
 
     def frequent(self, count):
@@ -23,7 +25,7 @@ class Text:
 
     def batch(self, chosen):
         """ids [B, T], answer [B, T] (1 where the target chose the id), taps [B, T, taps, width] bf16, zero elsewhere."""
-        cuts = [(max(a, b - LONGEST), b, t) for a, b, _, t in (self.spans[i] for i in chosen)]
+        cuts = [(self.starts[i], self.spans[i][1], self.spans[i][3]) for i in chosen]
         T = max(b - a for a, b, _ in cuts)
         ids, answer = torch.zeros(len(cuts), T, dtype=torch.long), torch.zeros(len(cuts), T, dtype=torch.bool)
         taps = torch.zeros(len(cuts), T, *self.taps.shape[1:], dtype=torch.bfloat16)

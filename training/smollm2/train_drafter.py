@@ -4,7 +4,7 @@
 
 Every row drafts the id behind it: those of the answers, and blocks of masks behind random places of them. A block sees the
 text before it, and itself in both directions, and is filled in one pass. It learns the target's whole distribution at each
-place, which the stored hidden rows give, and the row itself. Position i of a draft weighs DECAY ** i. In one of ten steps the taps are left out, so that the
+place, which the stored hidden rows give, and the row itself. Position i of a draft weighs DECAY ** i. In one of twenty steps the taps are left out, so that the
 drafter also serves without. With --alone it never reads any, and half of the blocks show some of their ids. Stops after its minutes and goes on from OUT where that exists; on a GPU, too.
 """
 import argparse, json, pathlib, sys, time
@@ -14,7 +14,7 @@ from optimiser import MuonAdamW
 from model import Drafter, HeadLoss, MASK, published, TAPS, Target
 from text import Text, blocks
 
-DECAY, BLIND, SHOWN, LENGTHS, SHARES = 0.85, 0.1, 0.5, (4, 8), (0.6, 0.4)
+DECAY, BLIND, SHOWN, LENGTHS, SHARES = 0.85, 0.05, 0.5, (4, 8), (0.6, 0.4)
 NEAR = 0.3   # weight of the squared distance from the target's own hidden row
 
 a = argparse.ArgumentParser()
@@ -41,7 +41,8 @@ if saved:
     model.load_state_dict(saved["model"], strict=False); step, resumed = saved["step"], saved["minutes"]
     if "optimiser" in saved: optimiser.load_state_dict(saved["optimiser"])
 optimiser.follow_norms(4.0)
-order = np.argsort([b - a for a, b, _, _ in text.spans[a.held_out:]]) + a.held_out   # neighbours in length share a batch
+lengths = np.array([b - s for (_, b, _, _), s in zip(text.spans, text.starts)])
+order = np.argsort(lengths[a.held_out:], kind="stable") + a.held_out   # neighbours in length share a batch
 
 
 def loss_of(chosen, K, count, blind=False, shown=0.0):
@@ -90,7 +91,7 @@ while True:
     loss, *_ = loss_of(order[at:at + a.batch], K, a.positions // (K - 1), not a.alone and rng.random() < BLIND, SHOWN if a.alone else 0)
     optimiser.zero_grad(); loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step(min(1, (step + 1) / 60) * min(1, max(0.02, (1 - done) / 0.5))); step += 1
+    optimiser.step(min(1, (step + 1) / 60) * min(1, max(0.02, (1 - done) / 0.7))); step += 1
     if step % 20 == 0:
         row = {"step": step, "minutes": round(spent, 2), "loss": round(loss.item(), 4), "secondsPerStep": round((time.time() - begin) / (step - first), 2)}
         if step % 100 == 0:

@@ -59,7 +59,10 @@ export interface Outcome {
   readonly path: Int32Array;
   /** The ids committed by this round: accepted draft tokens, then the bonus. The last one is the next root. */
   readonly committed: Int32Array;
-  /** True in a round in which no draft was asked for; its rows show what Needs names unless `whenIdle` is false. */
+  /**
+   * True in a round in which no draft was asked for; its rows show what Needs names unless `whenIdle` is false. Not set for a first
+   * token that came out of the prefill: nothing was proposed before it either, and its row shows what Needs names.
+   */
   readonly idle?: boolean;
 }
 

@@ -30,13 +30,20 @@ export interface PrefillOptions {
   readonly signal?: AbortSignal;
   /** Called after each chunk. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** What the first verify() will be asked for: a verifier that computes the last id on the way gives its row (`Prefill.root`). */
+  readonly needs?: VerifyNeeds;
 }
 
 export interface Prefill {
   /** Leading ids whose cache rows were already there. */
   readonly reused: number;
-  /** Ids computed now. */
+  /** Ids cached now. */
   readonly computed: number;
+  /**
+   * The last id's row, what verify() of the root alone would give: a commit() of path [0] may follow as it would then. Only where
+   * `needs` were given, and never owed; it spares the first token a pass of its own.
+   */
+  readonly root?: Rows;
 }
 
 /** A KV cache of the target. One call at a time; a second before the first ended is ERR_CONTRACT. */

@@ -19,8 +19,8 @@ export interface KvCache {
   readonly capacity: number;
   /** The buffers as graph inputs past_N_key and past_N_value; the same object until the capacity changes. */
   feeds(): Readonly<Record<string, Tensor>>;
-  /** Copies these rows of a pass behind the last one, in the order given. */
-  append(pass: DecoderPass, rows: ArrayLike<number>): void;
+  /** Copies these rows of a pass behind the last one, in the order given; `before` rows of the pass were appended earlier (default 0). */
+  append(pass: DecoderPass, rows: ArrayLike<number>, before?: number): void;
   /** Forgets all rows from `length` on; buffers more than twice as large as what is left are cut, too. */
   truncate(length: number): void;
   /** Makes room for `rows` rows in all. */
@@ -96,15 +96,15 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
       );
       return inputs;
     },
-    append(pass, rows) {
+    append(pass, rows, before = 0) {
       const source = pass.newKv;
       if (source === undefined)
         throw misuse("ERR_CONTRACT", "A pass without new_kv was appended", "its rows were not fetched");
-      if (pass.pastLength !== length)
+      if (pass.pastLength + before !== length)
         throw misuse(
           "ERR_CONTRACT",
           "Rows of another place were appended",
-          `the pass began at row ${pass.pastLength} and the cache ends at ${length}`,
+          `they follow row ${pass.pastLength + before} and the cache ends at ${length}`,
         );
       const count = pass.rowCount;
       for (let n = 0; n < rows.length; n++)

@@ -31,10 +31,20 @@ export function differ(
   count: number,
   shape: DecoderShape,
 ): Difference | undefined {
-  const size = shape.vocabularySize;
-  const logits = firstUnequal(whole.f32("logits"), start * size, part.f32("logits"), 0, count * size);
-  if (logits) return { output: "logits", row: start + Math.floor(logits.offset / size), ...values(logits) };
-  return differInKv(whole, part, start, count, shape);
+  const logits = differInLogits(whole, part, start, count, shape.vocabularySize);
+  return logits ?? differInKv(whole, part, start, count, shape);
+}
+
+/** The same of the logits alone; rows are those the LM head looked at. */
+export function differInLogits(
+  whole: DecoderPass,
+  part: DecoderPass,
+  start: number,
+  count: number,
+  size: number,
+): Difference | undefined {
+  const found = firstUnequal(whole.f32("logits"), start * size, part.f32("logits"), 0, count * size);
+  return found && { output: "logits", row: start + Math.floor(found.offset / size), ...values(found) };
 }
 
 /** The same of the new keys and values alone. */

@@ -59,6 +59,11 @@ describe("probeRowExact", () => {
       pastLength: 36,
       rowCount: 64,
     });
+    const lastRow = corrupt(decoder, "logits", 100);
+    expect((await probeRowExact({ decoder: lastRow, prefillRows: 100 })).firstDifference).toMatchObject({
+      output: "logits",
+      row: 99,
+    });
     await decoder.dispose();
   });
 

@@ -2,7 +2,7 @@ import { argmax } from "@diffuspec/contracts";
 import { createCache, type KvCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
 import type { DecoderPass } from "./pass.ts";
-import { differ, differInKv, fill, generator, option } from "./probe-tools.ts";
+import { differ, differInKv, differInLogits, fill, generator, option } from "./probe-tools.ts";
 import { chainRequest } from "./request.ts";
 import { exactRows, rowRange } from "./rows.ts";
 
@@ -33,7 +33,7 @@ export interface ProbeOptions {
   readonly effort?: "quick" | "thorough";
   /** Rows of the longest pass to try, 2 or more; default 64, and less where the model has too few positions. */
   readonly maxRows?: number;
-  /** Rows of a prefill pass; where there are more than maxRows, the keys and values of the last ones are compared, too. */
+  /** Rows of a prefill pass; where there are more than maxRows, keys and values of its last ones and logits of its last two are compared, too. */
   readonly prefillRows?: number;
   /** Seed of the random ids; default 1. */
   readonly seed?: number;
@@ -107,13 +107,16 @@ async function longDifference(
   const ids = Int32Array.from({ length: exactRows(long) }, id);
   const past = long - block;
   const request = (first: number, rows: Int32Array) => ({
-    ...chainRequest(decoder, first, rows, ["new_kv"]),
-    rows: rowRange(0, 1),
+    ...chainRequest(decoder, first, rows, ["logits", "new_kv"]),
+    rows: rowRange(long - 2 - first, long - first), // out of a prefill comes the last row's token
   });
   const whole = await decoder.run(cache, request(0, ids));
   cache.append(whole, rowRange(0, past));
   const part = await decoder.run(cache, request(past, ids.slice(past, long)));
-  const found = differInKv(whole, part, past, block, decoder.shape);
+  const logits = differInLogits(whole, part, 0, 2, decoder.shape.vocabularySize);
+  const found = logits
+    ? { ...logits, row: long - 2 + logits.row }
+    : differInKv(whole, part, past, block, decoder.shape);
   return found && { ...found, pastLength: past, rowCount: block };
 }
 

@@ -73,8 +73,9 @@ export async function* runGeneration(machine: Machine, plan: Plan): Generation {
     const meter = createMeter();
     const completion = createCompletion(plan, machine.verifier.contextLength);
     if (completion.finishReason === null) {
-      meter.prefilled(await during(prefill(machine, plan, signal)));
-      const next = openRounds(machine, plan, completion, signal);
+      const work = await during(prefill(machine, plan, signal));
+      meter.prefilled(work);
+      const next = openRounds(machine, plan, completion, signal, work.root);
       while (completion.finishReason === null) {
         const round = await during(next());
         meter.add(round.stats);
@@ -94,27 +95,42 @@ export async function* runGeneration(machine: Machine, plan: Plan): Generation {
 }
 
 /** Target first, then the drafter. */
-async function prefill(machine: Machine, plan: Plan, signal: AbortSignal): Promise<{ reused: number; ms: number }> {
+async function prefill(
+  machine: Machine,
+  plan: Plan,
+  signal: AbortSignal,
+): Promise<{ reused: number; ms: number; root: Rows | undefined }> {
   const { cache, seat, controller } = machine;
   const since = now();
   const { onPrefill } = plan;
-  const { reused } = await cache.prefill(plan.prompt.slice(), { signal, ...(onPrefill && { onProgress: onPrefill }) });
+  const { reused, root } = await cache.prefill(plan.prompt.slice(), {
+    signal,
+    needs: { ...seat?.drafter.needs, logits: !samplerAt(plan, plan.prompt.length).argmaxOnly },
+    ...(onPrefill && { onProgress: onPrefill }),
+  });
   throwIfStopped(signal);
   if (seat) {
     await orDrop(seat, () => seat.begin({ ids: plan.prompt.slice(), sampler: plan.sampler }, signal));
     controller.begin();
   }
-  return { reused, ms: now() - since };
+  return { reused, ms: now() - since, root };
 }
 
 /**
  * Rounds of one generation: length, draft, graft, verify, accept, cut, observe, commit. The drafter observes before the
  * commit because the target's rows are valid until the next call of its session.
  */
-function openRounds(machine: Machine, plan: Plan, completion: GrowingCompletion, signal: AbortSignal) {
+function openRounds(
+  machine: Machine,
+  plan: Plan,
+  completion: GrowingCompletion,
+  signal: AbortSignal,
+  prefilled: Rows | undefined,
+) {
   const { verifier, cache, seat, controller } = machine;
   const { vocabularySize } = verifier;
   let head: Int32Array = new Int32Array(0);
+  let given = prefilled; // the root's row, if there already: its round has no pass and no draft
 
   /** The length controller's k within what can still be committed, cached and verified; 0 skips the drafter. */
   function draftLimits(): { length: number; nodes: number } {
@@ -129,8 +145,10 @@ function openRounds(machine: Machine, plan: Plan, completion: GrowingCompletion,
   async function next(): Promise<Omit<Round, "totals">> {
     throwIfStopped(signal);
     const root = completion.ids[completion.length - 1]!;
-    const sampler = completion.length >= plan.freeFrom ? plan.freeSampler : plan.sampler;
-    const { length, nodes } = draftLimits();
+    const sampler = samplerAt(plan, completion.length);
+    const known = given;
+    given = undefined;
+    const { length, nodes } = known ? { length: 0, nodes: 0 } : draftLimits();
     const offered = head.subarray(0, length);
 
     const drafting = now();
@@ -142,9 +160,9 @@ function openRounds(machine: Machine, plan: Plan, completion: GrowingCompletion,
     const tree = verifier.trees === false ? trunkOf(grafted) : grafted;
 
     const verifying = now();
-    const idle = length === 0;
+    const idle = length === 0 && !known;
     const needs = seat && (!idle || seat.drafter.needs.whenIdle !== false) ? seat.drafter.needs : {};
-    const rows = await cache.verify(tree, { ...needs, logits: !sampler.argmaxOnly });
+    const rows = known ?? (await cache.verify(tree, { ...needs, logits: !sampler.argmaxOnly }));
     const verified = now();
     throwIfStopped(signal);
     requireRows(rows, tree, verifier.name);
@@ -178,7 +196,7 @@ function openRounds(machine: Machine, plan: Plan, completion: GrowingCompletion,
       searchMs,
       verifyMs,
     };
-    if (seat)
+    if (seat && !known)
       controller.observe({
         length,
         drafted: depthOf(tree),
@@ -193,6 +211,9 @@ function openRounds(machine: Machine, plan: Plan, completion: GrowingCompletion,
   }
   return () => orDrop(seat, next);
 }
+
+/** Of rounds that begin behind so many ids. */
+const samplerAt = (plan: Plan, length: number) => (length >= plan.freeFrom ? plan.freeSampler : plan.sampler);
 
 /** After a failure in mid-round nobody knows what the drafter's session has seen: the next generation gets a fresh one. */
 async function orDrop<T>(seat: DrafterSeat | undefined, work: () => Promise<T>): Promise<T> {

@@ -1,41 +1,35 @@
-import type { Verifier } from "@diffuspec/contracts";
+import type { Rows, Verifier } from "@diffuspec/contracts";
 import { createFakeTokenizer, createFakeVerifier, createFakeVocabulary, oracleDrafter } from "@diffuspec/testkit";
 import { describe, expect, it } from "vitest";
-import { MODEL, PROMPT, withCode } from "../test/session-parts.ts";
+import { MODEL, PROMPT, withCode, withSessions } from "../test/session-parts.ts";
 import { complete } from "./complete.ts";
 import type { GenerateOptions } from "./generate-options.ts";
 import { openSession, type SessionOptions } from "./session.ts";
 
 describe("broken verifiers and bad input", () => {
-  const breaking = (change: (rows: { count: number; exact: number }) => object): Verifier => {
-    const inner = createFakeVerifier(MODEL);
-    return {
-      ...inner,
-      async open() {
-        const session = await inner.open();
-        return {
-          get length() {
-            return session.length;
-          },
-          prefill: session.prefill,
-          verify: async (tree, needs) => {
-            const rows = await session.verify(tree, needs);
-            return { ...rows, ...change(rows) };
-          },
-          commit: session.commit,
-          dispose: session.dispose,
-        };
+  const breaking = (change: (rows: Rows) => Partial<Rows>): Verifier =>
+    withSessions(createFakeVerifier({ ...MODEL, prefillsRoot: true }), (session) => ({
+      prefill: async (ids, options) => {
+        const { root, ...done } = await session.prefill(ids, options);
+        return { ...done, root: { ...root!, ...change(root!) } };
       },
-    };
-  };
+      verify: async (tree, needs) => {
+        const rows = await session.verify(tree, needs);
+        return { ...rows, ...change(rows) };
+      },
+    }));
   it.each([
     ["no exact row", () => ({ exact: 0 })],
     ["more exact rows than rows", () => ({ exact: 99 })],
     ["a row too many", ({ count }: { count: number }) => ({ count: count + 1 })],
     ["an argmax of -1 (a row of NaN)", () => ({ argmax: () => -1 })],
     ["an argmax past the vocabulary", () => ({ argmax: () => 20 })],
-  ])("%s is ERR_CONTRACT", async (_, change) => {
+  ])("%s is ERR_CONTRACT, out of the prefill and in a round", async (_, change) => {
     await expect(complete({ verifier: breaking(change) }, PROMPT)).rejects.toThrow(withCode("ERR_CONTRACT"));
+    let rows = 0;
+    const later = breaking((all) => (rows++ === 0 ? {} : change(all)));
+    await expect(complete({ verifier: later }, PROMPT)).rejects.toThrow(withCode("ERR_CONTRACT"));
+    expect(rows).toBe(2);
   });
   it("a sampled row of NaN is ERR_CONTRACT", async () => {
     const verifier = breaking(() => ({ logits: () => new Float32Array(20).fill(Number.NaN) }));

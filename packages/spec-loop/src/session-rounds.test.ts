@@ -1,7 +1,7 @@
-import type { Drafter, Outcome, RoundObservation, Verifier } from "@diffuspec/contracts";
+import type { Drafter, Outcome, RoundObservation } from "@diffuspec/contracts";
 import { createFakeVerifier, oracleDrafter, plainDecode, sometimesDrafter } from "@diffuspec/testkit";
 import { describe, expect, it } from "vitest";
-import { MODEL, PROMPT, withCode } from "../test/session-parts.ts";
+import { MODEL, PROMPT, plain, withCode, withSessions } from "../test/session-parts.ts";
 import { complete } from "./complete.ts";
 import { fixedLength } from "./fixed-length.ts";
 import { openSession } from "./session.ts";
@@ -28,6 +28,38 @@ describe("rounds and totals", () => {
     const session = await openSession({ verifier: createFakeVerifier(MODEL) });
     for await (const round of session.generate(PROMPT, { maxTokens: 5 }))
       expect(round).toMatchObject({ accepted: 0, bonus: true, stats: { length: 0, drafted: 0, rows: 1, draftMs: 0 } });
+  });
+
+  it("a first token out of the prefill is a round without a pass: seen by the drafter, not by the controller", async () => {
+    const verifier = createFakeVerifier({ ...MODEL, prefillsRoot: true });
+    const oracle = oracleDrafter(verifier.model);
+    const outcomes: [number, boolean | undefined, number][] = [];
+    const drafter: Drafter = {
+      ...oracle,
+      needs: { topK: 3, whenIdle: false },
+      async open() {
+        const session = await oracle.open();
+        return {
+          ...session,
+          observe(outcome) {
+            outcomes.push([outcome.committed.length, outcome.idle, outcome.rows.top(0).length]);
+            return session.observe(outcome);
+          },
+        };
+      },
+    };
+    const observed: number[] = [];
+    const controller = { ...fixedLength(5), observe: (round: RoundObservation) => void observed.push(round.rows) };
+    const { totals, tokens } = await complete({ verifier, drafter, controller }, PROMPT, { maxTokens: 13 });
+    expect([...tokens]).toEqual(await plain(createFakeVerifier(MODEL), PROMPT, 13));
+    expect(totals).toMatchObject({ rounds: 3, accepted: 10, drafted: 10 });
+    expect(verifier.passes).toBe(2);
+    expect(observed).toEqual([6, 6]);
+    expect(outcomes).toEqual([
+      [1, undefined, 3],
+      [6, undefined, 3],
+      [6, undefined, 3],
+    ]);
   });
 
   it.each([
@@ -121,25 +153,12 @@ describe("rounds and totals", () => {
 
   it("asks the verifier for logits only where the sampler reads them", async () => {
     const asked: boolean[] = [];
-    const inner = createFakeVerifier({ ...MODEL, eosIds: [3] });
-    const verifier: Verifier = {
-      ...inner,
-      async open() {
-        const session = await inner.open();
-        return {
-          get length() {
-            return session.length;
-          },
-          prefill: session.prefill,
-          verify(tree, needs) {
-            asked.push(needs.logits);
-            return session.verify(tree, needs);
-          },
-          commit: session.commit,
-          dispose: session.dispose,
-        };
+    const verifier = withSessions(createFakeVerifier({ ...MODEL, eosIds: [3] }), (session) => ({
+      verify(tree, needs) {
+        asked.push(needs.logits);
+        return session.verify(tree, needs);
       },
-    };
+    }));
     await complete({ verifier }, PROMPT, { maxTokens: 2, eosIds: [] });
     await complete({ verifier }, PROMPT, { maxTokens: 1, sampler: { temperature: 1 } });
     await complete({ verifier }, PROMPT, { maxTokens: 4, minTokens: 2 });

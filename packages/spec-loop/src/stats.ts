@@ -27,7 +27,8 @@ export interface Totals {
   readonly drafted: number;
   /**
    * Committed tokens per verification round, as Spec-Bench counts it: plain decoding has 1. Rounds without a draft count,
-   * prefill does not, tokens cut by an end of text or a limit do not. 0 before the first round.
+   * prefill does not, tokens cut by an end of text or a limit do not. A first token out of the prefill is a round, which costs
+   * nothing. 0 before the first round.
    */
   readonly meanAcceptedTokens: number;
   /** Prompt ids whose cache rows were there from an earlier generation. */

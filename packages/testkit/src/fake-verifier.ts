@@ -26,6 +26,8 @@ export interface FakeVerifierOptions extends FakeModelOptions {
   readonly chunk: number;
   /** Width of the hidden rows it makes up. */
   readonly tapWidth: number;
+  /** Whether a prefill that is told what verify() will need gives the root's row, which spares a pass. */
+  readonly prefillsRoot: boolean;
 }
 
 export const FAKE_VERIFIER_DEFAULTS = {
@@ -36,6 +38,7 @@ export const FAKE_VERIFIER_DEFAULTS = {
   exactTrunkOnly: 0,
   chunk: 16,
   tapWidth: 8,
+  prefillsRoot: false,
 } as const satisfies Partial<FakeVerifierOptions>;
 
 export interface FakeVerifier extends Verifier {
@@ -77,9 +80,10 @@ export function createFakeVerifier(options: Partial<FakeVerifierOptions> = {}): 
 
 function openFake(
   model: FakeModel,
-  options: Pick<FakeVerifierOptions, "contextLength" | "maxNodes" | "exactTrunkOnly" | "chunk" | "tapWidth"> & {
-    vocabularySize: number;
-  },
+  options: Pick<
+    FakeVerifierOptions,
+    "contextLength" | "maxNodes" | "exactTrunkOnly" | "chunk" | "tapWidth" | "prefillsRoot"
+  > & { vocabularySize: number },
   counts: { passes: number; open: number },
 ): VerifierSession {
   const cache: number[] = [];
@@ -102,11 +106,17 @@ function openFake(
     }
   }
 
+  function rowsOf(tree: TokenTree, needs: VerifyNeeds): Rows {
+    const mine = generation;
+    const valid = () => check(mine === generation, "rows were read after the next call of their session");
+    return fakeRows(model, cache.slice(), tree, needs, options, valid);
+  }
+
   return {
     get length() {
       return cache.length;
     },
-    prefill: (ids, { signal, onProgress } = {}) =>
+    prefill: (ids, { signal, onProgress, needs } = {}) =>
       alone(async () => {
         checkPrompt(ids, options);
         generation++;
@@ -124,7 +134,10 @@ function openFake(
         }
         if (signal?.aborted) throw abortError(signal);
         root = ids[total];
-        return { reused, computed: total - reused };
+        const done = { reused, computed: total - reused };
+        if (!needs || !options.prefillsRoot) return done;
+        pending = { tokens: ids.slice(total), parents: Int32Array.of(-1) };
+        return { ...done, root: rowsOf(pending, needs) };
       }),
     verify: (tree, needs) =>
       alone(() => {
@@ -139,9 +152,7 @@ function openFake(
         counts.passes++;
         generation++;
         pending = { tokens: tree.tokens.slice(), parents: tree.parents.slice() };
-        const mine = generation;
-        const valid = () => check(mine === generation, "rows were read after the next call of their session");
-        return fakeRows(model, cache.slice(), pending, needs, options, valid);
+        return rowsOf(pending, needs);
       }),
     commit: (path) =>
       alone(() => {

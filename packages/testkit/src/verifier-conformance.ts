@@ -133,6 +133,29 @@ export function verifierConformance(
         });
       }),
     ),
+    check1("a root's row out of the prefill is that of a pass of its own, and can be committed", (verifier, prompt) =>
+      opened(verifier, async (session) => {
+        for (const length of [1, 2, 3, prompt.length - 1, prompt.length, prompt.length]) {
+          const ids = prompt.slice(0, length);
+          const { root } = await session.prefill(ids, { needs: { logits: true } });
+          if (root === undefined) return; // never owed
+          check(root.count === 1 && root.exact === 1, `the root has ${root.count} rows, ${root.exact} exact`);
+          check(session.length === length - 1, `length is ${session.length} behind ${length} ids`);
+          const given = copy(root);
+          check(root.argmax(0) === argmax(given[0]!), `the root's argmax is ${root.argmax(0)}`);
+          const exact = verifier.exactness === "exact";
+          if (exact) same(given, await look(session, chain(ids.at(-1)!, [])), 1, "the root's row");
+          await session.prefill(ids, { needs: { logits: true } });
+          await session.commit(Int32Array.of(0));
+          check(session.length === length, `length is ${session.length} after the root`);
+          const mine = await look(session, chain(1, draftOf(verifier, 2)));
+          await opened(verifier, async (fresh) => {
+            await fresh.prefill(Int32Array.from([...ids, 1]));
+            if (exact) same(mine, await look(fresh, chain(1, draftOf(verifier, 2))), 3, "the cache behind the root");
+          });
+        }
+      }),
+    ),
     check1("prefill reuses a shared prefix and forgets the rest", (verifier, prompt) =>
       opened(verifier, async (session) => {
         await session.prefill(prompt);

@@ -23,9 +23,9 @@ export interface PlainRequest {
 export interface PlainResult {
   /** The completion. */
   readonly ids: Int32Array;
-  /** Milliseconds for every id of the prompt but the last. */
+  /** Milliseconds for the prompt, out of which the first token comes. */
   readonly prefillMs: number;
-  /** Milliseconds of the token loop. */
+  /** Milliseconds of all passes behind it, one a further token. */
   readonly decodeMs: number;
 }
 
@@ -67,27 +67,25 @@ export async function createPlainDecoder(options: PlainOptions): Promise<PlainDe
       let length = prompt.length;
       try {
         const begun = performance.now();
-        while (cache.length < length - 1) {
-          if (signal?.aborted) throw abortError(signal);
-          const end = Math.min(cache.length + PREFILL_CHUNK, length - 1);
-          const pass = await decoder.run(cache, {
-            ids: ids.subarray(cache.length, end),
-            rows: first,
-            fetch: ["new_kv"],
-          });
-          cache.append(pass, rowRange(0, pass.rowCount));
-        }
-        const prefilled = performance.now();
+        let prefilled = begun;
         while (length < ids.length) {
           if (signal?.aborted) throw abortError(signal);
-          const pass = await decoder.run(cache, { ids: ids.subarray(length - 1, length), rows: first, fetch });
-          cache.append(pass, first);
+          const count = Math.min(PREFILL_CHUNK, length - cache.length);
+          const last = cache.length + count === length;
+          const pass = await decoder.run(cache, {
+            ids: ids.subarray(cache.length, cache.length + count),
+            rows: last ? rowRange(count - 1, count) : first,
+            fetch: last ? fetch : ["new_kv"],
+          });
+          cache.append(pass, rowRange(0, count));
+          if (!last) continue;
           const next =
             fetch[1] === "argmax"
               ? pass.i32("argmax")[0]!
               : greedy
                 ? argmax(pass.f32("logits"))
                 : sampler.token(pass.f32("logits"), length, ids.subarray(0, length));
+          if (length === prompt.length) prefilled = performance.now();
           ids[length++] = next;
           if (stopAtEos && target.eosIds.includes(next)) break;
         }

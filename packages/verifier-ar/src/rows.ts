@@ -35,29 +35,35 @@ export function fetchFor(needs: VerifyNeeds, outputs: ReadonlySet<string>, vocab
   return fetch;
 }
 
-/** @param count nodes of the tree; rows the pass computed beyond them were padding and stay hidden */
-export function createRows(
-  pass: DecoderPass,
-  count: number,
-  exact: number,
-  needs: VerifyNeeds,
-  fetched: readonly string[],
-  shape: DecoderShape,
-): Rows {
+/** What of a pass the rows show. */
+export interface RowsOf {
+  readonly pass: DecoderPass;
+  /** Nodes of the tree; rows the pass computed beyond them were padding and stay hidden. */
+  readonly count: number;
+  readonly exact: number;
+  readonly needs: VerifyNeeds;
+  readonly fetched: readonly string[];
+  readonly shape: DecoderShape;
+  /** The root's row among those of the pass, and among those the LM head looked at; default 0. */
+  readonly first?: { readonly row: number; readonly looked: number };
+}
+
+export function createRows({ pass, count, exact, needs, fetched, shape, first }: RowsOf): Rows {
   const hasLogits = fetched.includes("logits");
-  const slice = (name: string, row: number, width: number) => {
+  const { row: offset, looked } = first ?? { row: 0, looked: 0 };
+  const slice = (name: string, row: number, width: number, from: number) => {
     if (!(Number.isInteger(row) && row >= 0 && row < count))
       throw misuse(`Row ${row} was read`, `there are rows 0..${count - 1}`);
-    return pass.f32(name).subarray(row * width, (row + 1) * width);
+    return pass.f32(name).subarray((from + row) * width, (from + row + 1) * width);
   };
-  const logits = (row: number) => slice("logits", row, shape.vocabularySize);
+  const logits = (row: number) => slice("logits", row, shape.vocabularySize, looked);
   const best = new Int32Array(count).fill(-1);
   return {
     count,
     exact,
     argmax(row) {
       if (!(row >= 0 && row < count)) throw misuse(`Row ${row} was read`, `there are rows 0..${count - 1}`);
-      if (!hasLogits) return pass.i32("argmax")[row]!;
+      if (!hasLogits) return pass.i32("argmax")[looked + row]!;
       if (best[row] === -1) best[row] = argmax(logits(row));
       return best[row]!;
     },
@@ -71,7 +77,7 @@ export function createRows(
     },
     tap(row, tap) {
       if (!needs.taps?.includes(tap)) throw misuse(`The tap ${tap} was read`, "verify() was not asked for it");
-      return slice(tapName(tap), row, shape.width);
+      return slice(tapName(tap), row, shape.width, offset);
     },
   };
 }

@@ -30,6 +30,8 @@ interface Pending {
   readonly pass: DecoderPass;
   /** Nodes whose rows may be committed. */
   readonly exact: number;
+  /** Rows of the pass that lie before the root's and are cached. */
+  readonly before: number;
 }
 
 /** One KV cache of the target, with the ids behind its rows. */
@@ -56,7 +58,7 @@ export function createSession(options: SessionOptions): VerifierSession {
     }
   };
 
-  async function prefill(ids: Int32Array, { signal, onProgress }: PrefillOptions): Promise<Prefill> {
+  async function prefill(ids: Int32Array, { signal, onProgress, needs }: PrefillOptions): Promise<Prefill> {
     checkPrompt(ids, shape.vocabularySize, contextLength);
     if (signal?.aborted) throw abortError(signal);
     pending = undefined;
@@ -64,23 +66,31 @@ export function createSession(options: SessionOptions): VerifierSession {
     let reused = 0;
     while (reused < Math.min(total, cache.length) && cached[reused] === ids[reused]) reused++;
     cache.truncate(reused);
-    while (cache.length < total) {
-      const start = cache.length;
-      const kept = Math.min(prefillChunk, total - start);
-      // Where a row must be added, it is the next id, which is there: the root follows the last one kept.
-      const fed = exact ? exactRows(kept) : kept;
+    const end = needs ? ids.length : total;
+    let root: Rows | undefined;
+    for (let start = reused; start < end; start += prefillChunk) {
+      const count = Math.min(prefillChunk, end - start);
+      const kept = Math.min(count, total - start);
+      const fed = exact ? exactRows(count) : count;
+      const shows = needs && kept < count ? needs : undefined;
+      const fetched = shows ? fetchFor(shows, chain.outputs, shape.vocabularySize) : ["new_kv"];
+      const looked = shows ? Math.max(0, fed - 2) : 0; // not at a single row, as in verify()
       const pass = await chain.run(cache, {
-        ids: ids.subarray(start, start + fed),
-        rows: rowRange(0, 1),
-        fetch: ["new_kv"],
+        ids: padded(ids.subarray(start, start + fed), fed, ids[total]!),
+        rows: shows ? rowRange(looked, fed) : rowRange(0, 1),
+        fetch: fetched,
       });
       if (disposed) throw closed();
       cache.append(pass, rowRange(0, kept));
       cached.set(ids.subarray(start, start + kept), start);
       onProgress?.(cache.length - reused, total - reused);
       if (signal?.aborted) throw abortError(signal);
+      if (!shows) continue;
+      pending = { tree: { tokens: ids.slice(total), parents: Int32Array.of(-1) }, pass, exact: 1, before: kept };
+      const first = { row: kept, looked: kept - looked };
+      root = createRows({ pass, count: 1, exact: 1, needs: shows, fetched, shape, first });
     }
-    return { reused, computed: total - reused };
+    return { reused, computed: total - reused, ...(root && { root }) };
   }
 
   async function verify(tree: TokenTree, needs: VerifyNeeds): Promise<Rows> {
@@ -113,8 +123,8 @@ export function createSession(options: SessionOptions): VerifierSession {
     });
     if (disposed) throw closed();
     const provable = exact ? trunk : count;
-    pending = { tree: { tokens: ids, parents: tree.parents.slice() }, pass, exact: provable };
-    return createRows(pass, count, provable, needs, fetch, shape);
+    pending = { tree: { tokens: ids, parents: tree.parents.slice() }, pass, exact: provable, before: 0 };
+    return createRows({ pass, count, exact: provable, needs, fetched: fetch, shape });
   }
 
   return {
@@ -126,10 +136,10 @@ export function createSession(options: SessionOptions): VerifierSession {
     commit(path) {
       assertOpen();
       if (pending === undefined) throw misuse("commit() was called", "there is no verified tree to commit from");
-      const { tree, pass, exact: allowed } = pending;
+      const { tree, pass, exact: allowed, before } = pending;
       checkPath(path, tree.parents, allowed);
       const start = cache.length;
-      cache.append(pass, path);
+      cache.append(pass, before > 0 ? path.map((row) => before + row) : path, before);
       for (let i = 0; i < path.length; i++) cached[start + i] = tree.tokens[path[i]!]!;
       pending = undefined;
     },
