@@ -114,7 +114,7 @@ export function anatomyRow(
   const isDraft = ({ graph }: Pass) => draftGraphs.has(graph);
   const byRun = watched.map((run) => decodingOf(run, passes, isDraft));
   const own = byRun.flat();
-  const rounds = total(watched, "rounds");
+  const rounds = total(watched, "rounds") - watched.length; // a first token comes out of the prefill
   const perRound = (ms: number) => round(ms / rounds);
   const layers = (of: readonly Pass[], partMs: number) => {
     const [calls, handOver] = [total(of, "callMs"), handOverMs(of)];
@@ -153,14 +153,14 @@ export function anatomyRow(
   };
 }
 
-/** The passes of a run behind its prefill: a round has one pass of the target. */
+/** The passes of a run behind its prefill: every round but the first has one pass of the target. */
 function decodingOf(
   { rounds, begunAt, endedAt }: WatchedRun,
   passes: readonly Pass[],
   isDraft: (pass: Pass) => boolean,
 ) {
   const own = passes.filter(({ begun }) => begun >= begunAt && begun < endedAt).sort((a, b) => a.begun - b.begun);
-  const lastPrefill = own.filter((pass) => !isDraft(pass)).at(-1 - rounds);
+  const lastPrefill = own.filter((pass) => !isDraft(pass)).at(-rounds);
   return own.filter(({ begun }) => begun > (lastPrefill?.begun ?? 0));
 }
 

@@ -67,7 +67,7 @@ function storyteller(texts: readonly string[]): Watcher {
       const { ids, rounds, decodeMs } = runs.diffuspec!;
       if (terminal) write("\r\x1b[K");
       write(
-        `-- ${ids.length} tokens in ${rounds} passes, ${Math.round((1000 * ids.length) / decodeMs)} tokens/s --\n`,
+        `-- ${ids.length} tokens in ${rounds} rounds, ${Math.round((1000 * (ids.length - 1)) / decodeMs)} tokens/s --\n`,
         "dim",
       );
     },

@@ -75,7 +75,7 @@ export function peerFigures(asked: readonly Beside[]): PeerFigures {
   const [decodeMs, prefillMs] = [sum(({ run }) => run.decodeMs), sum(({ run }) => run.prefillMs)];
   const own = (name: "ar" | "diffuspec", whole: boolean) =>
     rate(
-      sum((pair) => pair[name]?.tokens ?? 0),
+      sum((pair) => (pair[name] ? pair[name].tokens - Number(!whole) : 0)),
       sum((pair) => (pair[name]?.decodeMs ?? 0) + (whole ? (pair[name]?.prefillMs ?? 0) : 0)),
     );
   const [decoding, whole] = [rate(tokens - pairs.length, decodeMs), rate(tokens, decodeMs + prefillMs)];

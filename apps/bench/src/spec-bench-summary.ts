@@ -110,12 +110,12 @@ function differences(turn: TurnRecord, names: readonly MethodName[]): { method: 
 }
 
 const SUMMED = ["tokens", "rounds", "prefillMs", "draftMs", "searchMs", "verifyMs", "decodeMs"] as const;
-type Sums = Readonly<Record<(typeof SUMMED)[number], number>>;
+type Sums = Readonly<Record<(typeof SUMMED)[number] | "answers", number>>;
 
 function sums(turns: readonly TurnRecord[], name: MethodName): Sums {
   const runs = turns.flatMap((turn) => turn.runs[name] ?? []);
-  const total = (key: keyof Sums) => runs.reduce((sum, run: Kept) => sum + run[key], 0);
-  return Object.fromEntries(SUMMED.map((key) => [key, total(key)])) as unknown as Sums;
+  const total = (key: (typeof SUMMED)[number]) => runs.reduce((sum, run: Kept) => sum + run[key], 0);
+  return { ...Object.fromEntries(SUMMED.map((key) => [key, total(key)])), answers: runs.length } as unknown as Sums;
 }
 
 function costs({ rounds, draftMs, searchMs, verifyMs, decodeMs, prefillMs }: Sums) {
@@ -124,7 +124,8 @@ function costs({ rounds, draftMs, searchMs, verifyMs, decodeMs, prefillMs }: Sum
   return { rounds, ...rounded };
 }
 
-const rate = ({ tokens, decodeMs }: Sums) => (1000 * tokens) / decodeMs;
+/** Of decoding: an answer's first token comes out of the prefill. */
+const rate = ({ tokens, answers, decodeMs }: Sums) => (1000 * (tokens - answers)) / decodeMs;
 const wholeRate = ({ tokens, decodeMs, prefillMs }: Sums) => (1000 * tokens) / (decodeMs + prefillMs);
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 

@@ -4,7 +4,7 @@ import type { Run } from "./methods.ts";
 
 /** One method over a set of trials. Rates are ratios of sums: all tokens over all seconds. */
 export interface MethodSummary {
-  /** Decoding alone. */
+  /** Decoding alone: ids behind the first one of each completion, which comes out of the prefill. */
   readonly tokensPerSecond: number;
   /** Prefill included. */
   readonly endToEndTokensPerSecond: number;
@@ -23,7 +23,7 @@ export function summarise(trials: readonly Trial[], name: string): MethodSummary
   const decodeMs = sum((run) => run.decodeMs);
   const total = (key: "draftMs" | "searchMs" | "verifyMs") => round(sum((run) => run[key]));
   return {
-    tokensPerSecond: round((1000 * tokens) / decodeMs),
+    tokensPerSecond: round((1000 * (tokens - runs.length)) / decodeMs),
     endToEndTokensPerSecond: round((1000 * tokens) / (decodeMs + sum((run) => run.prefillMs))),
     meanAcceptedTokens: round(
       tokens /

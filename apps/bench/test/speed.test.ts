@@ -93,7 +93,7 @@ describe("speed", () => {
       ...{ tokensPerSecond: 500, endToEndTokensPerSecond: 512.821, agreement: 0.667 },
     });
     // the fake ar takes a millisecond a completion
-    expect(steady!.arOverPeer).toBe(40);
+    expect(steady!.arOverPeer).toBe(38);
     expect(steady!.diffuspecOverPeer).toBeCloseTo(
       result.methods.find(({ name }) => name === "diffuspec")!.tokensPerSecond / 500,
       2,

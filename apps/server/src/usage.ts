@@ -18,7 +18,10 @@ export function toUsage(stats: ServedStats) {
   };
 }
 
-/** Times in milliseconds, in llama.cpp's names, and the number of verification rounds. Time in the queue is in none. */
+/**
+ * Times in milliseconds, in llama.cpp's names, and the number of verification rounds. Time in the queue is in none; the first token's is
+ * the prompt's, so that token is not in the rate.
+ */
 export function toTimings(stats: ServedStats) {
   const { promptTokens, reusedTokens, prefillMs, wallMs, tokens, drafted, accepted, rounds } = stats;
   const computed = promptTokens - reusedTokens;
@@ -30,7 +33,7 @@ export function toTimings(stats: ServedStats) {
     prompt_per_second: perSecond(computed, prefillMs),
     predicted_n: tokens,
     predicted_ms: decodeMs,
-    predicted_per_second: perSecond(tokens, decodeMs),
+    predicted_per_second: perSecond(Math.max(0, tokens - 1), decodeMs),
     draft_n: drafted,
     draft_n_accepted: accepted,
     rounds,

@@ -54,7 +54,7 @@ describe("POST /v1/completions", () => {
         prompt_per_second: 300,
         predicted_n: 7,
         predicted_ms: 35,
-        predicted_per_second: 200,
+        predicted_per_second: 6000 / 35,
         draft_n: 6,
         draft_n_accepted: 4,
         rounds: 3,

@@ -36,7 +36,7 @@ export interface CompletionResult {
 export interface GenerateStats {
   /** Committed tokens. */
   readonly tokens: number;
-  /** Tokens a second of decoding: prefill and time in the queue are not in it. */
+  /** Tokens a second of decoding: prefill, the first token, which comes out of it, and time in the queue are not in it. */
   readonly tokensPerSecond: number;
   /** Committed tokens per verification round; plain decoding has 1. */
   readonly meanAcceptedTokens: number;

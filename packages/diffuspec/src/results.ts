@@ -13,14 +13,14 @@ export function toResult(completion: Completion, promptTokens: number): Completi
   return { text, ids: tokens, finishReason, stats: toStats(totals, promptTokens) };
 }
 
-/** Totals of the loop under the facade's names; tokensPerSecond is that of decoding, prefill left out. */
+/** Totals of the loop under the facade's names; tokensPerSecond is that of decoding: prefill and first token left out. */
 export function toStats(totals: Totals, promptTokens: number): GenerateStats {
   const { tokens, meanAcceptedTokens, accepted, drafted, rounds, reused } = totals;
   const { prefillMs, draftMs, searchMs, verifyMs, wallMs } = totals;
   const decodeMs = wallMs - prefillMs;
   return {
     tokens,
-    tokensPerSecond: decodeMs > 0 ? (tokens * 1000) / decodeMs : 0,
+    tokensPerSecond: tokens > 1 && decodeMs > 0 ? ((tokens - 1) * 1000) / decodeMs : 0,
     meanAcceptedTokens,
     accepted,
     drafted,
