@@ -1,105 +1,16 @@
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Verifier } from "@diffuspec/contracts";
-import { createManifest } from "@diffuspec/model-files";
-import { modelDirectory } from "@diffuspec/model-tiny-js";
-import { createSampler, openSession } from "@diffuspec/spec-loop";
-import { createByteTokenizer, createFakeVerifier, oracleDrafter, plainDecode } from "@diffuspec/testkit";
+import { createSampler } from "@diffuspec/spec-loop";
+import { createByteTokenizer, plainDecode } from "@diffuspec/testkit";
 import { afterAll, describe, expect, test } from "vitest";
 import { writeBenchmarks } from "../src/benchmarks-write.ts";
-import { circumstances } from "../src/circumstances.ts";
-import { findPair, readSpecBenchArguments } from "../src/spec-bench-arguments.ts";
 import { chooseQuestions, type Questions, readQuestions, TASKS } from "../src/spec-bench-data.ts";
 import { measure } from "../src/spec-bench-measure.ts";
-import { type Answer, type Field, openField } from "../src/spec-bench-methods.ts";
-import { METHOD_NAMES, type MethodName } from "../src/spec-bench-names.ts";
 import { ownRows } from "../src/spec-bench-summary.ts";
 import { corrupted } from "./corrupted.ts";
+import { data, fakeField, folder, honest, LINES, options } from "./spec-bench-field.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "diffuspec-spec-bench-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Questions of our own, in the benchmark's form: two of each task, those of "mt" with a second turn. */
-const LINES = [
-  [1, "writing", "Tell of a lighthouse keeper who counts ships.", "Now tell it in one sentence."],
-  [2, "math", "What is seven times eight?", "And half of that?"],
-  [3, "translation", "Translate German to English: Der Fluss ist heute ruhig."],
-  [4, "translation", "Translate German to English: Wir haben zwei Katzen."],
-  [5, "summarization", "Summarize: The mill closed in spring. Its wheel still turns when the water is high."],
-  [6, "summarization", "Summarize: A baker found a coin in the flour and gave it back."],
-  [7, "qa", "Which metal is liquid at room temperature?"],
-  [8, "qa", "How many legs has a spider?"],
-  [9, "math_reasoning", "Ann has 3 boxes of 12 pens and gives 7 away. How many are left?"],
-  [10, "math_reasoning", "A train needs 40 minutes for 60 km. How far in an hour?"],
-  [11, "rag", "Tea is grown in hills.\nCoffee is grown too.\nWhere is tea grown?"],
-  [12, "rag", "Ducks swim.\nHens do not.\nWhich bird swims?"],
-].map(([question_id, category, ...turns]) => ({ question_id, category, turns }));
-const DATA = join(folder, "question.jsonl");
-writeFileSync(DATA, LINES.map((line) => `${JSON.stringify(line)}\n`).join(""));
-
-const honest = createFakeVerifier({ vocabularySize: 257, seed: 5, contextLength: 400, eosIds: [] });
-
-/** A field of fakes that remembers what it was asked. */
-function fakeField({
-  drafted = honest as Verifier,
-  dieAfter = Number.POSITIVE_INFINITY,
-  peers = undefined as Field["peers"],
-} = {}) {
-  const tokenizer = createByteTokenizer();
-  const asked: { name: MethodName; prompt: string; length: number }[] = [];
-  const answerWith = (name: MethodName, verifier: Verifier, session?: ReturnType<typeof openSession>) => ({
-    name,
-    async answer(prompt: Int32Array, maxTokens: number): Promise<Answer> {
-      if (asked.length >= dieAfter) throw new Error("killed");
-      asked.push({ name, prompt: tokenizer.decode(prompt), length: prompt.length });
-      const parts = {
-        accepted: 0,
-        drafted: 0,
-        reused: 0,
-        draftMs: 1,
-        searchMs: 0,
-        verifyMs: 2,
-        prefillMs: 1,
-        decodeMs: 4,
-      };
-      if (name === "ar") {
-        const { tokens } = await plainDecode(honest, prompt, createSampler({}, 257), { maxTokens });
-        return { ...parts, ids: Int32Array.from(tokens), rounds: tokens.length, decodeMs: tokens.length - 1 };
-      }
-      session ??= openSession({ verifier, ...(name !== "arExact" && { drafter: oracleDrafter(honest.model) }) });
-      for (const generation = (await session).generate(prompt, { maxTokens }); ; ) {
-        const { done, value } = await generation.next();
-        if (!done) continue;
-        return { ...parts, ids: value.tokens, rounds: value.totals.rounds, decodeMs: value.totals.rounds - 1 };
-      }
-    },
-  });
-  const field: Field = {
-    model: "test/fake",
-    fingerprint: "f",
-    contextLength: 400,
-    eosIds: [],
-    threads: 1,
-    precision: "int8",
-    arPrecision: "int8",
-    contenders: [
-      answerWith("ar", honest),
-      answerWith("arExact", honest),
-      answerWith("promptLookup", honest),
-      answerWith("diffuspec", drafted),
-    ],
-    missing: [],
-    ...(peers && { peers }),
-    encode: (messages) => tokenizer.encode(messages.map((m) => `${m.role}: ${m.content}\n`).join("")),
-    decode: (ids) => tokenizer.decode(ids),
-    dispose: async () => {},
-  };
-  return { field, asked };
-}
-
-const data = readQuestions(DATA);
-const options = { pair: "fake", data, perTask: 2, maxTokens: 24, draftLength: 8, sitting: circumstances() };
 
 describe("question.jsonl", () => {
   test("eight categories are the task mt, and the category math is not math_reasoning", () => {
@@ -282,104 +193,6 @@ describe("a killed run", () => {
     await expect(measure(third.field, { ...options, log, maxTokens: 25 })).rejects.toThrow(/maxTokens is 24, here 25/);
     writeFileSync(log, "nonsense\n");
     await expect(measure(third.field, { ...options, log })).rejects.toThrow(/run\.jsonl:1 is damaged/);
-  });
-});
-
-describe("the embedded pair with a chat template", () => {
-  const few = { ...options, perTask: 1, maxTokens: 8, data: { ...data, questions: data.questions.slice(1, 3) } };
-  const copy = async (name: string, change: (manifest: Record<string, unknown>) => void = () => {}) => {
-    const directory = join(folder, name);
-    cpSync(modelDirectory, directory, { recursive: true });
-    const template = "{% for m in messages %}// {{ m.role }}: {{ m.content }}\n{% endfor %}";
-    writeFileSync(join(directory, "chat.jinja"), template);
-    const manifest = JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8"));
-    delete manifest.target.graphs.fp32; // `ar` would time it too
-    change(manifest);
-    await createManifest(directory, { ...manifest, chatTemplate: "chat.jinja" });
-    return directory;
-  };
-
-  test("all methods run, and all are identical", { timeout: 300_000 }, async () => {
-    const field = await openField({ directory: await copy("whole"), methods: METHOD_NAMES, draftLength: 8 });
-    expect(field.missing).toEqual([]);
-    const { result, records } = await measure(field, few);
-    await field.dispose();
-    expect(result.identical).toBe(true);
-    expect(result.tasks[0]!.methods.map(({ name }) => name)).toEqual(METHOD_NAMES.slice(2));
-    expect(result.mean.meanAcceptedTokens).toBeGreaterThanOrEqual(1);
-    for (const { turns } of records)
-      for (const { runs, promptTokens } of turns)
-        for (const run of Object.values(runs)) {
-          expect(run.prefillMs).toBeGreaterThan(0);
-          expect(run.reused).toBe(0);
-          expect(promptTokens).toBeGreaterThan(5);
-        }
-  });
-
-  test("without drafter and n-gram the rest runs, and the result says so", { timeout: 300_000 }, async () => {
-    const directory = await copy("target-only", (manifest) => {
-      delete manifest.drafter;
-      delete manifest.ngram;
-    });
-    const field = await openField({ directory, methods: METHOD_NAMES, draftLength: 8 });
-    const { result } = await measure(field, few);
-    await field.dispose();
-    expect(result.missing.map(({ name }) => name)).toEqual(METHOD_NAMES.slice(4));
-    expect(result.missing[0]!.why).toContain("dlm-argmax");
-    // the n-gram of nothing but the text at hand
-    expect(result.tasks[0]!.methods.map(({ name }) => name)).toEqual(["promptLookup", "ngram"]);
-    expect(result.mean).toMatchObject({ speedup: null, meanAcceptedTokens: null });
-    expect(result.identical).toBe(true);
-  });
-
-  test("without a template the first question is refused by name", { timeout: 300_000 }, async () => {
-    const field = await openField({ directory: modelDirectory, methods: ["ar", "arExact"], draftLength: 8 });
-    await expect(measure(field, options)).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
-    await field.dispose();
-  });
-});
-
-describe("the command line", () => {
-  test("fills in the defaults, the whole protocol, and where the log lies", () => {
-    const read = (...argv: string[]) => readSpecBenchArguments(["--data", "q", ...argv]);
-    expect(read()).toMatchObject({ pair: "smollm2-135m", perTask: 10, maxTokens: 256, log: undefined });
-    expect(read().methods).toEqual(METHOD_NAMES);
-    expect(read("--full")).toMatchObject({ perTask: Number.POSITIVE_INFINITY, maxTokens: 1024 });
-    expect(read("--full", "--max-tokens", "9")).toMatchObject({ maxTokens: 9 });
-    expect(read("--out", "r.json")).toMatchObject({ log: "r.json.partial.jsonl", keepLog: false });
-    expect(read("--resume", "l")).toMatchObject({ log: "l", keepLog: true });
-    expect(read().peers).toEqual([]);
-    expect(read("--peers").peers).toEqual(read("--peers", "all").peers);
-    expect(read("--peers", "all").peers).toContain("transformers.js-q4");
-    expect(read("--peers", "node-llama-cpp, transformers.js-q8").peers).toEqual([
-      "transformers.js-q8",
-      "node-llama-cpp",
-    ]);
-    expect(read("--methods", "diffuspec").methods).toEqual(["ar", "arExact", "diffuspec"]);
-  });
-
-  test.each([
-    [[], /--data is missing/],
-    [["--data", "q", "--per-task", "0"], /--per-task is 0/],
-    [["--data", "q", "--max-tokens", "x"], /--max-tokens is x/],
-    [["--data", "q", "--methods", "magic"], /"magic"; there are/],
-    [["--data", "q", "--precision", "q8"], /int8 or fp32/],
-    [["--data", "q", "--peers", "llama"], /"llama"; there are all, transformers/],
-    [["--data", "q", "--gguf", "not-here.gguf"], /no such file/],
-    [["--data", "q", "--nonsense"], /nonsense/],
-  ])("%j is refused", (argv, message) => {
-    expect(() => readSpecBenchArguments(argv)).toThrow(message);
-  });
-
-  test("a pair is a path, a name in models/, or the embedded one", async () => {
-    const root = mkdtempSync(join(folder, "root-"));
-    expect(() => findPair("smollm2-135m", root)).toThrow(/npm run smollm2/);
-    expect(() => findPair("./not-here", root)).toThrow(expect.objectContaining({ code: "ERR_MODEL_UNKNOWN" }));
-    expect(findPair("tiny-js", root)).toBe(modelDirectory);
-    expect(findPair(modelDirectory, root)).toBe(modelDirectory);
-    const named = join(root, "models", "mine");
-    cpSync(join(modelDirectory, "manifest.json"), join(named, "manifest.json"));
-    expect(findPair("mine", root)).toBe(named);
   });
 });
 
