@@ -29,7 +29,11 @@ function revision(): string {
   const git = (...args: string[]) =>
     execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   try {
-    return git("rev-parse", "HEAD") + (git("status", "--porcelain") === "" ? "" : " (modified)");
+    // result files that are written meanwhile change no figure
+    return (
+      git("rev-parse", "HEAD") +
+      (git("status", "--porcelain", "--", ":/", ":(top,exclude)apps/bench/results") === "" ? "" : " (modified)")
+    );
   } catch {
     return "unknown";
   }
