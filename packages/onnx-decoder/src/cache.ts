@@ -127,7 +127,7 @@ export function createCache(shape: DecoderShape, options: CacheOptions = {}): Kv
       if (!Number.isInteger(to) || to < 0 || to > length)
         throw misuse("ERR_CONTRACT", `The cache was cut to ${to} rows`, `it has ${length}`);
       length = to;
-      if (2 * bucket(to) < capacity) resize(bucket(to));
+      if (!disposed && 2 * bucket(to) < capacity) resize(bucket(to));
     },
     reserve,
     dispose() {

@@ -83,7 +83,7 @@ export function createSession(options: SessionOptions): VerifierSession {
       if (disposed) throw closed();
       cache.append(pass, rowRange(0, kept));
       cached.set(ids.subarray(start, start + kept), start);
-      onProgress?.(cache.length - reused, total - reused);
+      if (kept > 0) onProgress?.(cache.length - reused, total - reused);
       if (signal?.aborted) throw abortError(signal);
       if (!shows) continue;
       pending = { tree: { tokens: ids.slice(total), parents: Int32Array.of(-1) }, pass, exact: 1, before: kept };
