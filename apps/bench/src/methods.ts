@@ -125,9 +125,9 @@ function plainMethod(pair: Pair): Method {
     name: "ar",
     async run(prompt, maxTokens) {
       const { ids, prefillMs, decodeMs } = await pair.plain.decode(prompt, { maxTokens, sampler: pair.sampler });
-      const firstTokenMs = prefillMs; // the first token comes out of it
       const none = { accepted: 0, drafted: 0, draftMs: 0, searchMs: 0, lengths: [] };
-      return { ids, prefillMs, firstTokenMs, decodeMs, rounds: ids.length, verifyMs: decodeMs, ...none };
+      // the first token comes out of the prefill
+      return { ids, prefillMs, firstTokenMs: prefillMs, decodeMs, rounds: ids.length, verifyMs: decodeMs, ...none };
     },
     dispose: async () => {},
   };

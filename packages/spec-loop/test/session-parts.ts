@@ -6,6 +6,7 @@ import { createSampler } from "../src/sampler.ts";
 export const PROMPT = Array.from({ length: 40 }, (_, i) => (i * 7) % 20);
 export const MODEL = { vocabularySize: 20, order: 3, seed: 4 };
 export const withCode = (code: string) => expect.objectContaining({ code });
+
 /** The verifier with some methods of its sessions replaced. */
 export function withSessions(
   inner: Verifier,
@@ -26,5 +27,6 @@ export function withSessions(
     },
   };
 }
+
 export const plain = async (verifier: Verifier, prompt: number[], maxTokens: number) =>
   (await plainDecode(verifier, prompt, createSampler({}, verifier.vocabularySize), { maxTokens })).tokens;
