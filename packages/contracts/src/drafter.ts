@@ -35,6 +35,7 @@ export interface DraftRequest {
    * A drafter should let its draft begin with them; where it does not, the loop puts them in front itself.
    */
   readonly head: Int32Array;
+  /** Fires where the loop gives a call up; one for all calls of a generation. */
   readonly signal: AbortSignal;
 }
 

