@@ -12,8 +12,10 @@ export interface AblationSet {
 
 const fixed = (k: number) => () => createFixedLength(k);
 const adl = (options: AdlOptions) => () => createAdl(options);
-/** Length sets and ADL's own numbers are asked without the cut, which else ends drafts before their length does. */
+/** Length sets and ADL's own numbers are asked of Eq. 8 without the cut, which else ends drafts before their length does. */
 const WHOLE = { cut: 0 } as const;
+/** Eq. 8 as the pair would ship it. */
+const EQ8 = {} as const;
 
 /** The paper's ablations, and those of what it does not have; each number as far as the drafter goes. */
 export function ablationSets({ maxMasks, top }: { readonly maxMasks: number; readonly top: number }): AblationSet[] {
@@ -35,11 +37,13 @@ export function ablationSets({ maxMasks, top }: { readonly maxMasks: number; rea
   return [
     set("parts", "Parts of DiffuSpec taken away", [
       { name: "all parts" },
+      { name: "Eq. 8 in the pool's place", search: EQ8 },
       { name: "without CPS", search: "argmax" },
       { name: "without length control (k = 8)", controller: fixed(8) },
       { name: "without both", search: "argmax", controller: fixed(8) },
       { name: "without smoothing", controller: adl({ ...ADL_TINY_JS, rho: 1 }) },
-      { name: "without the cut", search: WHOLE },
+      { name: "all tokens by the diffusion model", search: { pooled: { cut: 0.1 } } },
+      { name: "without the cut", search: { pooled: { cut: 0 } } },
       { name: "without the target's hidden rows", taps: false },
       {
         name: "the paper's constants",
@@ -50,18 +54,18 @@ export function ablationSets({ maxMasks, top }: { readonly maxMasks: number; rea
     ]),
     set(
       "length",
-      "Fixed draft length k",
+      "Eq. 8: fixed draft length k",
       over("k", lengths.filter(reach), (k) => ({ search: WHOLE, controller: fixed(k) })),
       tooLong,
     ),
     set(
       "steps",
-      "Refinement steps S, k = 8",
+      "Eq. 8: refinement steps S, k = 8",
       over("S", [1, 2, 4, 8], (steps) => ({ search: WHOLE, controller: fixed(8), steps })),
     ),
     set(
       "length-steps",
-      "Length and steps together",
+      "Eq. 8: length and steps together",
       [4, 8, 16]
         .filter(reach)
         .flatMap((k) =>
@@ -70,7 +74,7 @@ export function ablationSets({ maxMasks, top }: { readonly maxMasks: number; rea
     ),
     set(
       "beam",
-      "Width of the beam",
+      "Eq. 8: width of the beam",
       over("beam", [1, 2, 4, 8], (beam) => ({ search: { beam } })),
     ),
     set(
@@ -89,12 +93,12 @@ export function ablationSets({ maxMasks, top }: { readonly maxMasks: number; rea
     ),
     set(
       "lambda",
-      "Weight of the drafter, lambda",
+      "Eq. 8: weight of the drafter, lambda",
       over("lambda", [0, 0.2, 0.4, 0.6, 0.8, 1], (lambda) => ({ search: { lambda } })),
     ),
     set(
       "cut",
-      "Least chance of a whole draft",
+      "Eq. 8: least e^S of a draft, cut",
       over("cut", [0, 0.01, 0.1, 0.3, 0.6], (cut) => ({ search: { cut } })),
     ),
     set(
@@ -109,7 +113,8 @@ export function ablationSets({ maxMasks, top }: { readonly maxMasks: number; rea
     ),
     set("shape", "Chain against tree", [
       { name: "argmax chain", search: "argmax" },
-      { name: "beam's chain" },
+      { name: "pool's chain" },
+      { name: "beam's chain", search: EQ8 },
       { name: "tree without a limit", search: "tree" },
       { name: "tree of at most 8", search: { tree: { maxNodes: 8 } } },
       { name: "tree of at most 16", search: { tree: { maxNodes: 16 } } },

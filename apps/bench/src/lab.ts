@@ -1,6 +1,13 @@
 import { ADL_TINY_JS, createAdl, type RoundLog, withRoundLog } from "@diffuspec/adl";
 import type { CausalScorer, Drafter, LengthController, PathSearch } from "@diffuspec/contracts";
-import { BEAM_DEFAULTS, createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffuspec/cps";
+import {
+  BEAM_DEFAULTS,
+  createArgmaxSearch,
+  createBeamSearch,
+  createPooledSearch,
+  createTreeSearch,
+  POOLED_DEFAULTS,
+} from "@diffuspec/cps";
 import { createDlmDrafter, type DlmManifest } from "@diffuspec/drafter-dlm";
 import { openModel } from "@diffuspec/model-files";
 import { createOnlineScorer, createUniformScorer, decodeNgram, followText } from "@diffuspec/ngram-scorer";
@@ -15,12 +22,20 @@ interface Beam {
   readonly cut?: number;
 }
 
-/** The pair's diffusion drafter in every round; what is left out is as the pair ships it. */
+interface Pool {
+  readonly positions?: number;
+  readonly cut: number;
+}
+
+/** The pair's diffusion drafter in every round; what is left out is as the pair ships it. An object without `pooled` asks for Eq. 8. */
 export interface Setting {
   readonly name: string;
   /** The number that a set varies, for plots over it. */
   readonly x?: number;
-  readonly search?: "argmax" | "tree" | (Beam & { readonly tree?: { readonly maxNodes?: number } });
+  readonly search?:
+    | "argmax"
+    | "tree"
+    | (Beam & { readonly tree?: { readonly maxNodes?: number }; readonly pooled?: Pool });
   readonly lattice?: EngineOptions["lattice"];
   readonly steps?: number;
   /** Whether the drafter reads the target's hidden rows. */
@@ -47,22 +62,28 @@ export async function openLab(pair: Pair): Promise<Lab> {
   const files = await openModel(info.directory);
   const { drafter, draft, target, ngram } = files.manifest as unknown as {
     drafter?: DlmManifest;
-    draft?: { lattice?: EngineOptions["lattice"]; search?: Beam & { online?: boolean } };
+    draft?: { lattice?: EngineOptions["lattice"]; search?: Beam & { online?: boolean; pooled?: Pool } };
     target: { eosIds: readonly number[] };
     ngram?: string;
   };
   if (drafter === undefined)
     throw new Error(`${pair.name} has no diffusion drafter, so there is nothing to take away.`);
-  const { online: _, ...beam } = draft?.search ?? {};
+  const { online: _, pooled: shipped, ...beam } = draft?.search ?? {};
+  const poolOf = (search: Setting["search"]) =>
+    search === undefined ? shipped : typeof search === "object" ? search.pooled : undefined;
   const model = ngram === undefined ? undefined : decodeNgram(await files.read(ngram));
   const made = new Map<string, Promise<Drafter>>();
 
-  function searchOf(search: Setting["search"] = {}): () => PathSearch {
+  function searchOf(search: Setting["search"]): () => PathSearch {
     if (search === "argmax") return () => createArgmaxSearch();
-    const { tree, ...given } = search === "tree" ? { tree: {} } : search;
-    const common = { ...(search !== "tree" && beam), ...given, eosIds: target.eosIds };
-    const over = <State>(scorer: CausalScorer<State>) =>
-      tree ? createTreeSearch({ scorer, ...common, ...tree }) : createBeamSearch({ scorer, ...common });
+    const { eosIds } = target;
+    const pool = poolOf(search);
+    const { tree, pooled: _, ...given } = search === "tree" ? { tree: {} } : (search ?? {});
+    const common = { ...(search !== "tree" && beam), ...given, eosIds };
+    const over = <State>(scorer: CausalScorer<State>) => {
+      if (pool) return createPooledSearch({ scorer, eosIds, cut: pool.cut });
+      return tree ? createTreeSearch({ scorer, ...common, ...tree }) : createBeamSearch({ scorer, ...common });
+    };
     return () =>
       model ? over(followText(createOnlineScorer(model))) : over(createUniformScorer(verifier.vocabularySize));
   }
@@ -70,7 +91,9 @@ export async function openLab(pair: Pair): Promise<Lab> {
   function drafterOf({ search, lattice, steps = 1, taps = true }: Setting): Promise<Drafter> {
     const key = JSON.stringify([search, lattice, steps, taps]);
     const lambda = typeof search === "object" ? (search.lambda ?? beam.lambda) : beam.lambda;
-    const weight = search === "argmax" ? 1 : (lambda ?? BEAM_DEFAULTS.lambda) || 1;
+    const pool = poolOf(search);
+    const weight =
+      search === "argmax" ? 1 : pool ? POOLED_DEFAULTS.drafterWeight : (lambda ?? BEAM_DEFAULTS.lambda) || 1;
     const known =
       made.get(key) ??
       createDlmDrafter({
@@ -80,6 +103,7 @@ export async function openLab(pair: Pair): Promise<Lab> {
         lattice: { ...draft?.lattice, ...lattice, targetVocabularySize: verifier.vocabularySize },
         steps,
         taps,
+        ...(pool?.positions && { maxLength: pool.positions }),
         coupling: 1 / weight,
         threads: info.threads,
       });

@@ -7,6 +7,8 @@ export interface SearchRequest {
   readonly context: Int32Array;
   /** Most nodes of the result, the root not counted. */
   readonly nodes: number;
+  /** Most depth of the result; absent: the lattice's. A search whose scorer names candidates may go on behind the lattice. */
+  readonly length?: number;
 }
 
 export interface SearchResult {
@@ -14,6 +16,8 @@ export interface SearchResult {
   readonly tree: TokenTree;
   /** The score of the best path (Eq. 8), nats. */
   readonly score: number;
+  /** Eq. 9's L_gen where the search decides it, as one does that goes on behind the lattice; else the lattice's. */
+  readonly generatedLength?: number;
 }
 
 /** Picks the path (or the tree) of a lattice that the target will most likely agree with. */

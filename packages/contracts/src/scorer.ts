@@ -13,4 +13,6 @@ export interface CausalScorer<State = unknown> {
    * May be synchronous: a table look-up should not pay for a promise.
    */
   score(states: readonly State[], candidates: Int32Array, out: Float64Array): void | Promise<void>;
+  /** Ids that may be the most probable after the state, each once: candidates where a drafter does not think of them. */
+  likely?(state: State): readonly number[];
 }

@@ -11,4 +11,5 @@
 export { type ArgmaxSearch, createArgmaxSearch } from "./argmax-search.ts";
 export { BEAM_DEFAULTS, BEAM_PAPER, type BeamOptions, createBeamSearch } from "./beam-search.ts";
 export type { ScoreOptions } from "./options.ts";
+export { createPooledSearch, POOLED_DEFAULTS, type PooledOptions } from "./pooled-search.ts";
 export { createTreeSearch, TREE_DEFAULTS, type TreeOptions } from "./tree-search.ts";

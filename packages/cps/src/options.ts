@@ -20,7 +20,7 @@ export const bad = (option: string, value: unknown, why: string) =>
     code: "ERR_OPTION",
     what: `search option ${option} is ${String(value)}`,
     why,
-    next: "BEAM_DEFAULTS and TREE_DEFAULTS of @diffuspec/cps show valid values.",
+    next: "BEAM_DEFAULTS, TREE_DEFAULTS and POOLED_DEFAULTS of @diffuspec/cps show valid values.",
     details: { option, value },
   });
 

@@ -1,6 +1,5 @@
 import type { Sampler } from "@diffuspec/contracts";
-import type { NgramModel } from "@diffuspec/ngram-scorer";
-import { visitContexts } from "./ngram-contexts.ts";
+import { type NgramModel, visitContexts } from "@diffuspec/ngram-scorer";
 
 /** The ids that ln p / temperature + noise puts first, best first, with p the n-gram's; `position` is that of the next id. */
 export type CoupledNext = (context: readonly number[], position: number, sampler: Sampler) => number[];

@@ -6,7 +6,14 @@ import {
   type PathSearch,
   type Tokenizer,
 } from "@diffuspec/contracts";
-import { BEAM_DEFAULTS, createArgmaxSearch, createBeamSearch, createTreeSearch } from "@diffuspec/cps";
+import {
+  BEAM_DEFAULTS,
+  createArgmaxSearch,
+  createBeamSearch,
+  createPooledSearch,
+  createTreeSearch,
+  POOLED_DEFAULTS,
+} from "@diffuspec/cps";
 import { createDlmDrafter, type DlmManifest } from "@diffuspec/drafter-dlm";
 import { createCascade } from "@diffuspec/drafters/cascade";
 import { createPromptLookup } from "@diffuspec/drafters/prompt-lookup";
@@ -49,8 +56,16 @@ export function createDrafters(parts: {
     if (!available.includes(name)) throw unavailable(name, pair.manifest.name, available);
   };
 
-  /** @param coupling weight of a sampler's noise: its full weight after the search has weighed the drafter */
-  async function dlm(name: DrafterName, search: PathSearch | (() => PathSearch), coupling: number): Promise<Drafter> {
+  /**
+   * @param coupling weight of a sampler's noise: its full weight after the search has weighed the drafter
+   * @param positions most tokens it drafts; default all that are asked for
+   */
+  async function dlm(
+    name: DrafterName,
+    search: PathSearch | (() => PathSearch),
+    coupling: number,
+    positions?: number,
+  ): Promise<Drafter> {
     const { threads } = verifier.chain;
     if (hubDrafter) return hubDrafter.create({ name, search, coupling, threads });
     const { lattice, steps, taps } = settings;
@@ -63,6 +78,7 @@ export function createDrafters(parts: {
       lattice: { ...lattice, targetVocabularySize: verifier.vocabularySize },
       steps,
       taps,
+      ...(positions !== undefined && { maxLength: Math.min(positions, drafter.maxMasks) }),
       coupling,
       vocabulary: tokenizer.vocabulary,
       name,
@@ -76,15 +92,17 @@ export function createDrafters(parts: {
     return ngram;
   };
 
-  /** Eq. 8 with the model's n-gram, topped up with each session's own text. */
+  /** The path search with the model's n-gram, topped up with each session's own text. */
   async function cps(): Promise<() => PathSearch> {
     const { eosIds } = pair.manifest;
-    const { online = true, tree, ...beam } = settings.search === "tree" ? { tree: {} } : settings.search;
+    const { online = true, tree, pooled: _, ...beam } = settings.search === "tree" ? { tree: {} } : settings.search;
+    const pooled = pooledOf(settings);
     const model = await theNgram();
-    const searchWith = <State>(scorer: CausalScorer<State>) =>
-      tree
-        ? createTreeSearch({ scorer, eosIds, ...defined(beam), ...defined(tree) })
-        : createBeamSearch({ scorer, eosIds, ...defined(beam) });
+    const searchWith = <State>(scorer: CausalScorer<State>) => {
+      if (pooled) return createPooledSearch({ scorer, eosIds, cut: pooled.cut });
+      if (tree) return createTreeSearch({ scorer, eosIds, ...defined(beam), ...defined(tree) });
+      return createBeamSearch({ scorer, eosIds, ...defined(beam) });
+    };
     return () => searchWith(online ? followText(createOnlineScorer(model)) : createNgramScorer(model));
   }
 
@@ -92,7 +110,7 @@ export function createDrafters(parts: {
     require(name);
     switch (name) {
       case "dlm":
-        return dlm(name, await cps(), 1 / (drafterWeight(settings) || 1));
+        return dlm(name, await cps(), 1 / (drafterWeight(settings) || 1), pooledOf(settings)?.positions);
       case "dlm-argmax":
         return dlm(name, createArgmaxSearch(), 1);
       case "prompt-lookup":
@@ -141,9 +159,18 @@ function drafterPrecision(precision: string, graphs: DlmManifest["graphs"] | und
   return [precision, "int8", ...has].find((name) => has.includes(name)) ?? precision;
 }
 
-/** lambda of Eq. 8. */
-const drafterWeight = ({ search }: EngineOptions) =>
-  (search === "tree" ? undefined : search.lambda) ?? BEAM_DEFAULTS.lambda;
+/** What ln q is multiplied with in the search. */
+function drafterWeight(settings: EngineOptions): number {
+  if (pooledOf(settings)) return POOLED_DEFAULTS.drafterWeight;
+  return (settings.search === "tree" ? undefined : settings.search.lambda) ?? BEAM_DEFAULTS.lambda;
+}
+
+/** The constants of the pooled search, where it is wanted. */
+function pooledOf({ search }: EngineOptions): { readonly positions?: number; readonly cut: number } | undefined {
+  const { pooled = false } = search === "tree" ? {} : search;
+  if (pooled === false) return undefined;
+  return { cut: NGRAM_DEFAULTS.cut, ...(pooled === true ? {} : defined(pooled)) };
+}
 
 function unavailable(name: DrafterName, model: string, available: readonly DrafterName[]): DiffuSpecError {
   return new DiffuSpecError({

@@ -23,6 +23,7 @@ import {
   checkLengthController,
   DRAFTER_NAMES,
   type EngineOptions,
+  fittedSearch,
   type LoadProgress,
   resolveEngineOptions,
 } from "./options.ts";
@@ -149,7 +150,7 @@ function fitted(given: EngineOptions, { threads, draft }: Pair["manifest"]): Eng
     ...given,
     ...(given.threads === undefined && threads !== undefined && { threads }),
     lattice: { ...draft.lattice, ...given.lattice },
-    search: given.search === "tree" ? "tree" : { ...draft.search, ...given.search },
+    search: fittedSearch(draft.search, given.search),
     ngram: { ...draft.ngram, ...given.ngram },
   };
 }

@@ -9,7 +9,6 @@ import {
 } from "@diffuspec/contracts";
 import { createOnlineScorer, type NgramModel, type NgramState } from "@diffuspec/ngram-scorer";
 import { type CoupledNext, chanceOf, createCoupledNext } from "./coupled-ngram.ts";
-import { createGreedyNext, type GreedyNext } from "./greedy-ngram.ts";
 
 export interface NgramDrafterOptions {
   readonly model: NgramModel;
@@ -24,7 +23,7 @@ export interface NgramDrafterOptions {
  * would sample itself with the target's noise. What DiffuSpec has to beat with the same n-gram.
  */
 export function createNgramDrafter({ model, endIds, cut = 0 }: NgramDrafterOptions): Drafter {
-  const next = { greedy: createGreedyNext(model), coupled: createCoupledNext(model) };
+  const next = createCoupledNext(model);
   return {
     contractVersion: CONTRACT_VERSION,
     name: "ngram",
@@ -33,19 +32,13 @@ export function createNgramDrafter({ model, endIds, cut = 0 }: NgramDrafterOptio
   };
 }
 
-/** Next ids by the model alone. */
-interface Next {
-  readonly greedy: GreedyNext;
-  readonly coupled: CoupledNext;
-}
-
 interface Choice {
   readonly id: number;
   /** That the target chooses it, too. */
   readonly chance: number;
 }
 
-function openSession(model: NgramModel, next: Next, endIds: readonly number[], cut: number): DrafterSession {
+function openSession(model: NgramModel, next: CoupledNext, endIds: readonly number[], cut: number): DrafterSession {
   const scorer = createOnlineScorer(model, { longest: SPAN });
   let scores = new Float64Array(32);
   let sampler: Sampler | undefined;
@@ -66,9 +59,7 @@ function openSession(model: NgramModel, next: Next, endIds: readonly number[], c
 
   /** The best of the model's own choice and of what followed these ids most often. */
   function greedy(ids: NgramState): Choice {
-    const found = scorer.likely(ids);
-    const own = next.greedy(ids);
-    const candidates = Int32Array.from(found.includes(own) ? found : [own, ...found]);
+    const candidates = Int32Array.from(scorer.likely(ids));
     const logProbs = scoresOf(ids, candidates);
     let best = 0;
     for (let c = 1; c < candidates.length; c++) if (logProbs[c]! > logProbs[best]!) best = c;
@@ -77,7 +68,7 @@ function openSession(model: NgramModel, next: Next, endIds: readonly number[], c
 
   /** The same by ln p / temperature + noise, of the model's own best and of all that followed the last id. */
   function coupled(ids: NgramState, known: readonly number[], position: number, target: Sampler): Choice {
-    const found = new Set(next.coupled(ids, position, target));
+    const found = new Set(next(ids, position, target));
     const last = ids[ids.length - 1];
     for (let i = 1; i < known.length; i++) if (known[i - 1] === last) found.add(known[i]!);
     const candidates = Int32Array.from(found);

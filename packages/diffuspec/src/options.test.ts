@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { LOAD_DEFAULTS, resolveEngineOptions, resolveLoadOptions } from "./options.ts";
+import { fittedSearch, LOAD_DEFAULTS, resolveEngineOptions, resolveLoadOptions } from "./options.ts";
 
 describe("load options", () => {
   test("default to the one constant", () => {
@@ -34,6 +34,10 @@ describe("load options", () => {
     [{ search: { lambda: -1 } }, "search.lambda"],
     [{ search: { lambda: 1.1 } }, "search.lambda"],
     [{ search: { beam: 0 } }, "search.beam"],
+    [{ search: { pooled: 1 } }, "search.pooled"],
+    [{ search: { pooled: { positions: 0 } } }, "search.pooled.positions"],
+    [{ search: { pooled: { cut: 1 } } }, "search.pooled.cut"],
+    [{ search: { pooled: { lambda: 1 } } }, "lambda"],
     [{ steps: 0 }, "steps"],
     [{ onProgress: 1 }, "onProgress"],
     [{ maxQueue: -1 }, "maxQueue"],
@@ -41,6 +45,17 @@ describe("load options", () => {
   ])("%o is refused by name", (options, named) => {
     expect(() => resolveLoadOptions(options as never)).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
     expect(() => resolveLoadOptions(options as never)).toThrow(named);
+  });
+
+  test("who names a constant of Eq. 8 gets its search, and who asks for the pool names none", () => {
+    const own = { lambda: 0.4, cut: 0.01, pooled: { positions: 4 } };
+    expect(fittedSearch(own, {})).toEqual(own);
+    expect(fittedSearch(own, { online: false })).toEqual({ ...own, online: false });
+    expect(fittedSearch(own, { beam: 2 })).toEqual({ ...own, beam: 2, pooled: false });
+    expect(fittedSearch(own, { pooled: false })).toEqual({ ...own, pooled: false });
+    expect(fittedSearch(own, { pooled: { cut: 0.3 } })).toEqual({ ...own, pooled: { cut: 0.3 } });
+    expect(fittedSearch(own, "tree")).toBe("tree");
+    expect(() => fittedSearch(own, { pooled: true, cut: 0.2 })).toThrow(/search\.cut.*search\.pooled/);
   });
 
   test("the engine has no queue", () => {

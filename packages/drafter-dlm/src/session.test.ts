@@ -1,4 +1,4 @@
-import { depths, validateTree } from "@diffuspec/contracts";
+import { chain, depths, type PathSearch, validateTree } from "@diffuspec/contracts";
 import { createTreeSearch } from "@diffuspec/cps";
 import { describe, expect, test } from "vitest";
 import { committed, greedy, LATTICE, MANIFEST, openFake, request, spySearch, text } from "../test/fakes.ts";
@@ -126,7 +126,7 @@ describe("the head", () => {
     expect(Math.max(...depths(tree))).toBe(6);
     expect(generatedLength).toBe(6);
     expect(spy.seen[0]!.context).toEqual([...text(20), 8, 9]);
-    expect(spy.seen[0]!.nodes).toBe(8);
+    expect(spy.seen[0]).toMatchObject({ nodes: 8, length: 4 });
     expect(forward.cache).toEqual([...text(20)]);
   });
 
@@ -222,6 +222,22 @@ describe("limits", () => {
     const other = openFake({ lattice: { ...LATTICE, eosIds: [path[third]!] } });
     await other.session.begin({ ids: text(20), sampler: greedy });
     expect((await other.session.propose(request())).generatedLength).toBe(third);
+  });
+
+  test("a search may go on behind the lattice, as far as was asked, and then says itself how long the text is", async () => {
+    const search: PathSearch = {
+      name: "goes on",
+      search: ({ lattice, context, length }) => ({
+        tree: chain(context[context.length - 1]!, Array(length! - 1).fill(7)),
+        score: 0,
+        generatedLength: lattice.depth + 3,
+      }),
+    };
+    const { session } = openFake({ search, maxLength: 2 });
+    await session.begin({ ids: text(20), sampler: greedy });
+    const { tree, generatedLength } = await session.propose(request({ length: 9, nodes: 20, head: Int32Array.of(8) }));
+    expect(ids(tree).slice(1)).toEqual([8, 7, 7, 7, 7, 7, 7, 7]);
+    expect(generatedLength).toBe(6);
   });
 });
 

@@ -133,11 +133,16 @@ export function createSession(parts: SessionParts): DrafterSession {
     const lattice = (adjust ? coupledBuilder : builder).fromTopM(table, depth, top);
     reserve(first);
     known.set(head, length);
-    const asking = search.search({ lattice, context: known.subarray(0, first), nodes: nodes - head.length });
+    const asking = search.search({
+      lattice,
+      context: known.subarray(0, first),
+      nodes: nodes - head.length,
+      length: Math.min(asked, nodes) - head.length,
+    });
     const found = "then" in asking ? await asking : asking;
     return {
       tree: under(root, head, found.tree),
-      generatedLength: head.length + lattice.generatedLength,
+      generatedLength: head.length + (found.generatedLength ?? lattice.generatedLength),
       searchMs: performance.now() - since,
     };
   }

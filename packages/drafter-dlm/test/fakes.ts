@@ -144,7 +144,14 @@ export const text = (length: number, seed = 3) =>
 
 /** The argmax search, keeping copies of what it was asked. */
 export function spySearch() {
-  const seen: { context: number[]; nodes: number; tokens: number[]; logProbs: number[]; offsets: number[] }[] = [];
+  const seen: {
+    context: number[];
+    nodes: number;
+    length?: number;
+    tokens: number[];
+    logProbs: number[];
+    offsets: number[];
+  }[] = [];
   const argmaxSearch = createArgmaxSearch();
   const search: PathSearch = {
     name: "spy",
@@ -154,6 +161,7 @@ export function spySearch() {
       seen.push({
         context: [...asked.context],
         nodes: asked.nodes,
+        ...(asked.length !== undefined && { length: asked.length }),
         tokens: [...lattice.tokens.subarray(0, end)],
         logProbs: [...lattice.logProbs.subarray(0, end)],
         offsets: [...lattice.offsets.subarray(0, lattice.depth + 1)],

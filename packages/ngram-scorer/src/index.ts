@@ -11,6 +11,7 @@
  */
 export { type ArpaReadOptions, type ArpaText, readArpa } from "./arpa-read.ts";
 export { type ArpaWriteOptions, arpaLines, writeArpa } from "./arpa-write.ts";
+export { visitContexts } from "./contexts.ts";
 export type { Boundaries } from "./count.ts";
 export { type Discounts, discountsOf, FALLBACK_DISCOUNTS } from "./discounts.ts";
 export { estimateNgram, estimateNgramStream } from "./estimate.ts";
@@ -25,10 +26,12 @@ export { createHashedScorer, type HashedScorer } from "./hashed-scorer.ts";
 export { type KenlmModel, readKenlm } from "./kenlm-read.ts";
 export { createKenlmScorer, type KenlmScorerOptions } from "./kenlm-scorer.ts";
 export { type Level, LOG_ZERO, logProb, MAX_ORDER, type NgramModel } from "./model.ts";
+export { type MostLikely, mostLikely } from "./most-likely.ts";
 export { createOnlineScorer, followText, ONLINE_DEFAULTS, type OnlineOptions, type OnlineScorer } from "./online.ts";
 export {
   createNgramScorer,
   createUniformScorer,
+  type NamingScorer,
   type NgramScorer,
   type NgramState,
   type SyncCausalScorer,

@@ -6,6 +6,7 @@ import {
   estimateNgram,
   followText,
   logProb,
+  mostLikely,
   ONLINE_DEFAULTS,
   type OnlineOptions,
 } from "./index.ts";
@@ -51,7 +52,11 @@ function scores(scorer: ReturnType<typeof createOnlineScorer>, context: readonly
 describe("createOnlineScorer", () => {
   test("names what followed the contexts most often, the longest first, of equals the latest", () => {
     const scorer = createOnlineScorer(model, { longest: 3 });
-    const likely = (...context: number[]) => scorer.likely(scorer.begin(Int32Array.from(context)));
+    const likely = (...context: number[]) => {
+      const [own, ...recent] = scorer.likely(scorer.begin(Int32Array.from(context)));
+      expect(own).toBe(mostLikely(model)(context));
+      return recent;
+    };
     expect(likely(1, 2)).toEqual([]);
     scorer.learn([1, 2, 3, 5, 2, 4, 0, 2, 4, 1, 2, 5]);
     expect(likely(1, 2)).toEqual([5, 4]);

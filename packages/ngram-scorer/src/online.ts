@@ -1,7 +1,7 @@
 import { optionError } from "./errors.ts";
 import { type NgramModel, requireId } from "./model.ts";
 import { createRecentCounts, ROOT } from "./recent-counts.ts";
-import { createNgramScorer, follows, lastIds, type NgramState, type SyncCausalScorer, shifted } from "./scorer.ts";
+import { createNgramScorer, follows, lastIds, type NamingScorer, type NgramState, shifted } from "./scorer.ts";
 
 export interface OnlineOptions {
   /** Shortest and longest context, in ids, that recent text is counted for; 1..16. */
@@ -19,14 +19,14 @@ export interface OnlineOptions {
 export const ONLINE_DEFAULTS = { shortest: 1, longest: 4, window: 4096, discount: 0.7, strength: 1 } as const;
 
 /** A scorer that learns from the text it is used on: one for each generation or session. */
-export interface OnlineScorer extends SyncCausalScorer<NgramState> {
+export interface OnlineScorer extends NamingScorer<NgramState> {
   /** Counts ids that follow those learnt before: first the prompt, then what each round commits. @throws ERR_OPTION */
   learn(ids: ArrayLike<number>): void;
   /**
-   * The ids that followed the state's contexts most often, longest context first, each once: beside the model's own best,
-   * the candidates for the most probable next id.
+   * Those that may be the most probable next id, each once: the model's own best, and what followed the state's contexts most
+   * often in what was learnt, longest context first.
    */
-  likely(state: NgramState): number[];
+  likely(state: NgramState): readonly number[];
   /** Forgets all of it: scores are the model's own again. */
   forget(): void;
   /** Memory beside the model, fixed at construction. */
@@ -109,7 +109,7 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
       for (let i = 0; i < ids.length; i++) recent.learn(ids[i]!);
     },
     likely(state) {
-      const ids: number[] = [];
+      const ids = [...base.likely(state)];
       enter(state);
       for (let m = found; m >= shortest; m--) {
         const id = recent.mostLikely(contexts[m]!);
@@ -130,7 +130,7 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
  *
  * @throws ERR_OPTION (in begin) for an id outside the vocabulary
  */
-export function followText(scorer: OnlineScorer): SyncCausalScorer<NgramState> {
+export function followText(scorer: OnlineScorer): NamingScorer<NgramState> {
   let text = new Int32Array(256);
   let length = 0;
 
@@ -160,6 +160,7 @@ export function followText(scorer: OnlineScorer): SyncCausalScorer<NgramState> {
     },
     advance: scorer.advance,
     score: scorer.score,
+    likely: scorer.likely,
   };
 }
 

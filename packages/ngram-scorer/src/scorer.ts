@@ -1,6 +1,7 @@
 import type { CausalScorer } from "@diffuspec/contracts";
 import { optionError } from "./errors.ts";
 import { findChild, type NgramModel, requireId } from "./model.ts";
+import { mostLikely } from "./most-likely.ts";
 
 /** The last ids, at most order - 1 of them, oldest first. */
 export type NgramState = readonly number[];
@@ -9,6 +10,11 @@ export type NgramState = readonly number[];
 export interface SyncCausalScorer<State> extends CausalScorer<State> {
   begin(context: Int32Array): State;
   score(states: readonly State[], candidates: Int32Array, out: Float64Array): void;
+}
+
+/** A scorer that names candidates of its own. */
+export interface NamingScorer<State> extends SyncCausalScorer<State> {
+  likely(state: State): readonly number[];
 }
 
 /** A scorer that is asked for one id too. */
@@ -25,7 +31,10 @@ export interface NgramScorer<State> extends SyncCausalScorer<State> {
  *
  * @throws ERR_OPTION (in score) for a candidate outside the vocabulary, or where `out` is too short
  */
-export function createNgramScorer(model: NgramModel, name = `${model.order}-gram`): NgramScorer<NgramState> {
+export function createNgramScorer(
+  model: NgramModel,
+  name = `${model.order}-gram`,
+): NgramScorer<NgramState> & NamingScorer<NgramState> {
   const span = model.order - 1;
   const tokens = model.levels.map((level) => level.tokens);
   const logProb = model.levels.map((level) => level.logProb);
@@ -94,6 +103,7 @@ export function createNgramScorer(model: NgramModel, name = `${model.order}-gram
     name,
     begin: (context) => lastIds(context, span),
     advance: (state, token) => shifted(state, token, span),
+    likely: (state) => [mostLikely(model)(state)],
     score: bothForms(
       (state, token) => {
         requireId(model, token);

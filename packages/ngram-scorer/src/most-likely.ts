@@ -1,16 +1,25 @@
 import { argmax } from "@diffuspec/contracts";
-import type { Level, NgramModel } from "@diffuspec/ngram-scorer";
-import { visitContexts } from "./ngram-contexts.ts";
+import { visitContexts } from "./contexts.ts";
+import type { Level, NgramModel } from "./model.ts";
 
 /** The most probable next id after the last ids of `context`. */
-export type GreedyNext = (context: readonly number[]) => number;
+export type MostLikely = (context: readonly number[]) => number;
+
+const made = new WeakMap<NgramModel, MostLikely>();
 
 /**
- * Greedy decoding of an n-gram in a few look-ups. The best child of every stored context is found once; the best next id is
- * then the best over the orders of (back-offs so far + best child). For an interpolated model this is the exact argmax: a
- * child's own probability is never below what backing off would give it. Ties fall to the longer context.
+ * Greedy decoding of an n-gram in a few look-ups; a model has one, made when first asked for. The best child of every stored context
+ * is found once; the best next id is then the best over the orders of (back-offs so far + best child). For an interpolated model
+ * this is the exact argmax: a child's own probability is never below what backing off would give it. Ties fall to the longer
+ * context.
  */
-export function createGreedyNext(model: NgramModel): GreedyNext {
+export function mostLikely(model: NgramModel): MostLikely {
+  const found = made.get(model) ?? createMostLikely(model);
+  made.set(model, found);
+  return found;
+}
+
+function createMostLikely(model: NgramModel): MostLikely {
   const bestUnigram = argmax(model.levels[0]!.logProb);
   /** best[m - 1][node]: index in level m of the best child of a context of m ids; -1 where it has none. */
   const best = model.levels.slice(0, model.order - 1).map((level, i) => bestChildren(level, model.levels[i + 1]!));
