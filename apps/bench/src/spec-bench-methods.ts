@@ -84,6 +84,7 @@ const SETUPS: Readonly<Record<Exclude<MethodName, "ar">, Setup>> = {
   promptLookup: { drafter: "prompt-lookup" },
   ngram: { drafter: "ngram" },
   dlmArgmax: { drafter: "dlm-argmax" },
+  everyRound: { drafter: "dlm" },
   diffuspec: { drafter: "hybrid" },
   diffuspecWithoutCps: { drafter: "hybrid", engine: WITHOUT_CPS },
   diffuspecWithoutLengthControl: { drafter: "hybrid", fixed: true },
