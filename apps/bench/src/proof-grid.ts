@@ -6,7 +6,8 @@ export interface Way {
   readonly drafter: DrafterName;
   readonly controller: LengthControllerOption;
   readonly steps: number;
-  readonly shape: "chain" | "tree";
+  /** What searches the diffusion model's lattice: the pair's pool, Eq. 8's beam, which makes a chain, or its best-first tree. */
+  readonly shape: "pool" | "chain" | "tree";
 }
 
 /** A way to choose tokens. */
@@ -28,7 +29,7 @@ const FIXED: readonly LengthControllerOption[] = ["adl", "cost-aware", { fixed: 
 const WITH_DIFFUSION: readonly DrafterName[] = ["dlm", "hybrid"];
 
 /**
- * Every drafter under every controller; those with the diffusion model also with S in 2, 4, 8, and with trees. Ways with the
+ * Every drafter under every controller; those with the diffusion model also with S in 2, 4, 8, and with each search. Ways with the
  * same steps and shape, which one engine serves, are neighbours.
  */
 export function allWays(available: readonly DrafterName[]): Way[] {
@@ -41,8 +42,10 @@ export function allWays(available: readonly DrafterName[]): Way[] {
     );
   return [
     ...under(drafters, 1, "chain"),
+    ...under(diffusing, 1, "pool"),
     ...under(diffusing, 1, "tree"),
     ...[2, 4, 8].flatMap((steps) => [
+      ...under(diffusing, steps, "pool"),
       ...under([...diffusing, ...argmax], steps, "chain"),
       ...under(diffusing, steps, "tree"),
     ]),

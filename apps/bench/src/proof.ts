@@ -18,7 +18,7 @@ const DEFAULTS = { maxTokens: 64, seed: 5, quick: 6 } as const;
 
 const HELP = `npm run bench -- proof [options]
 
-Every drafter under every length controller, with S of 1, 2, 4 and 8, chains and trees, greedy and sampled, on the whole suite:
+Every drafter under every length controller, with S of 1, 2, 4 and 8, by pool, beam and tree, greedy and sampled, on the whole suite:
 each completion is compared with plain AR's (exact), ids and lengths. Exit code 1 where one differs. No times.
 
   --count N           the first N prompts of the suite (default all; --quick: ${DEFAULTS.quick})

@@ -55,7 +55,7 @@ export async function prove(options: ProofOptions): Promise<void> {
         if (!wanted.has(mode)) wanted.set(mode, await write(plain, { drafter: "none" }, mode));
         if (standing?.steps !== steps || standing.shape !== shape) {
           await standing?.engine.dispose();
-          standing = { engine: await open({ steps, ...(shape === "tree" && { search: "tree" }) }), steps, shape };
+          standing = { engine: await open({ steps, search: SEARCHES[shape] }), steps, shape };
         }
         const written = await write(standing.engine, { drafter, lengthController: controller }, mode);
         const differing = written.flatMap((ids, prompt) => {
@@ -82,6 +82,9 @@ export async function prove(options: ProofOptions): Promise<void> {
     return out;
   }
 }
+
+/** The pool as the pair ships it. */
+const SEARCHES = { pool: {}, chain: { pooled: false }, tree: "tree" } as const;
 
 const keyOf = (cell: Pick<ProofRecord, "drafter" | "controller" | "steps" | "shape" | "sampler">) =>
   `${cell.drafter}, ${cell.controller}, S = ${cell.steps}, ${cell.shape}, ${cell.sampler}`;

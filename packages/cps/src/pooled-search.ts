@@ -59,11 +59,10 @@ export function createPooledSearch<State>(options: PooledOptions<State>): PathSe
     while (path.length < length && !ended) {
       const first = lattice.offsets[Math.min(path.length, lattice.depth)];
       const own = path.length < lattice.depth ? lattice.offsets[path.length + 1] - first : 0;
-      const ids = Array.from(lattice.tokens.subarray(first, first + own));
-      for (const id of scorer.likely?.(state) ?? []) if (!ids.includes(id)) ids.push(id);
+      const ids = union(lattice.tokens.subarray(first, first + own), scorer.likely?.(state) ?? []);
       if (ids.length === 0) break;
       const values = new Float64Array(ids.length).fill(Number.NaN);
-      yield scorer.score([state], Int32Array.from(ids), values);
+      yield scorer.score([state], ids, values);
       let best = 0;
       let sum = others;
       for (let c = 0; c < ids.length; c++) {
@@ -86,4 +85,13 @@ export function createPooledSearch<State>(options: PooledOptions<State>): PathSe
   }
 
   return { name: "pooled", search: (request) => drive(steps(request)) };
+}
+
+/** The candidates of both, the drafter's first. */
+function union(own: Int32Array, named: readonly number[]): Int32Array {
+  const ids = new Int32Array(own.length + named.length);
+  ids.set(own);
+  let count = own.length;
+  for (const id of named) if (!own.includes(id)) ids[count++] = id;
+  return ids.subarray(0, count);
 }

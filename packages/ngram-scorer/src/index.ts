@@ -26,7 +26,6 @@ export { createHashedScorer, type HashedScorer } from "./hashed-scorer.ts";
 export { type KenlmModel, readKenlm } from "./kenlm-read.ts";
 export { createKenlmScorer, type KenlmScorerOptions } from "./kenlm-scorer.ts";
 export { type Level, LOG_ZERO, logProb, MAX_ORDER, type NgramModel } from "./model.ts";
-export { type MostLikely, mostLikely } from "./most-likely.ts";
 export { createOnlineScorer, followText, ONLINE_DEFAULTS, type OnlineOptions, type OnlineScorer } from "./online.ts";
 export {
   createNgramScorer,

@@ -1,7 +1,7 @@
 import type { CausalScorer } from "@diffuspec/contracts";
+import { bestChildren } from "./best-children.ts";
 import { optionError } from "./errors.ts";
 import { findChild, type NgramModel, requireId } from "./model.ts";
-import { mostLikely } from "./most-likely.ts";
 
 /** The last ids, at most order - 1 of them, oldest first. */
 export type NgramState = readonly number[];
@@ -99,11 +99,35 @@ export function createNgramScorer(
     return backedOff + logProb[0]![token]!;
   }
 
+  /**
+   * Greedy decoding in a few look-ups: the best over the orders of (back-offs so far + best child). For an interpolated model this is
+   * the exact argmax, as a child's own probability is never below what backing off would give it. Ties fall to the longer context.
+   */
+  function mostLikely(given: NgramState): number {
+    const { unigram, after } = bestChildren(model);
+    enter(given);
+    let choice = -1;
+    let height = Number.NEGATIVE_INFINITY;
+    let backedOff = 0;
+    for (let m = longest; m > 0; m--) {
+      if (m < entered) lookUp(m);
+      const node = nodes[m]!;
+      if (node === -1) continue;
+      const child = after[m - 1]![node]!;
+      if (child !== -1 && backedOff + logProb[m]![child]! > height) {
+        height = backedOff + logProb[m]![child]!;
+        choice = tokens[m]![child]!;
+      }
+      backedOff += model.levels[m - 1]!.backoff[node]!;
+    }
+    return backedOff + logProb[0]![unigram]! > height ? unigram : choice;
+  }
+
   return {
     name,
     begin: (context) => lastIds(context, span),
     advance: (state, token) => shifted(state, token, span),
-    likely: (state) => [mostLikely(model)(state)],
+    likely: (state) => [mostLikely(state)],
     score: bothForms(
       (state, token) => {
         requireId(model, token);
