@@ -26,8 +26,8 @@ const logOf = (total: number, file?: string) => openLog<ProofRecord>({ file, set
 
 test("a part of the grid on the beginning of a completion", { timeout: 300_000 }, async () => {
   const all = allWays(DRAFTER_NAMES);
-  // 6 drafters, and 2 with trees, under 7 controllers; with each S of 2, 4 and 8 three chains and two trees under 3
-  expect(all).toHaveLength(6 * 7 + 2 * 7 + 3 * (3 + 2) * 3);
+  // 6 drafters, and 2 with the pool and with trees, under 7 controllers; with each S of 2, 4 and 8 three chains and two trees under 3
+  expect(all).toHaveLength(6 * 7 + 2 * 2 * 7 + 3 * (3 + 2 * 2) * 3);
   expect(new Set(all.map((way) => JSON.stringify(way))).size).toBe(all.length);
 
   const ways = all.filter(
