@@ -85,7 +85,9 @@ export async function openLab(pair: Pair): Promise<Lab> {
       return tree ? createTreeSearch({ scorer, ...common, ...tree }) : createBeamSearch({ scorer, ...common });
     };
     return () =>
-      model ? over(followText(createOnlineScorer(model))) : over(createUniformScorer(verifier.vocabularySize));
+      model
+        ? over(followText(createOnlineScorer(model, pool && { longest: 8 })))
+        : over(createUniformScorer(verifier.vocabularySize));
   }
 
   function drafterOf({ search, lattice, steps = 1, taps = true }: Setting): Promise<Drafter> {

@@ -26,7 +26,8 @@ const logOf = (total: number, file?: string) => openLog<ProofRecord>({ file, set
 
 test("a part of the grid on the beginning of a completion", { timeout: 300_000 }, async () => {
   const all = allWays(DRAFTER_NAMES);
-  // 6 drafters, and 2 with the pool and with trees, under 7 controllers; with each S of 2, 4 and 8 three chains and two trees under 3
+  // 6 drafters, and 2 with the pool and with trees, under 7 controllers; with each S of 2, 4 and 8 three chains, two pools and two trees
+  // under 3
   expect(all).toHaveLength(6 * 7 + 2 * 2 * 7 + 3 * (3 + 2 * 2) * 3);
   expect(new Set(all.map((way) => JSON.stringify(way))).size).toBe(all.length);
 
@@ -48,7 +49,7 @@ test("a part of the grid on the beginning of a completion", { timeout: 300_000 }
   await plain.dispose();
   const summary = summariseProof(log.records, ways.length * modes.length);
   expect(summary.differing).toEqual([]);
-  const completions = (6 + 2 + 3 + 2) * 2 * 2;
+  const completions = (6 + 2 * 2 + 3 + 2 * 2) * 2 * 2;
   expect(summary).toMatchObject({
     identical: true,
     complete: true,

@@ -22,7 +22,7 @@ import { createNgramScorer, createOnlineScorer, followText, type NgramModel } fr
 import { defined } from "./checks.ts";
 import type { HubDrafterModel } from "./hub-drafter.ts";
 import { openNgram } from "./ngram.ts";
-import { createNgramDrafter } from "./ngram-drafter.ts";
+import { createNgramDrafter, SPAN } from "./ngram-drafter.ts";
 import { DRAFTER_NAMES, type DrafterName, type EngineOptions, NGRAM_DEFAULTS } from "./options.ts";
 import type { Pair } from "./pair.ts";
 import type { Target } from "./target.ts";
@@ -103,7 +103,8 @@ export function createDrafters(parts: {
       if (tree) return createTreeSearch({ scorer, eosIds, ...defined(beam), ...defined(tree) });
       return createBeamSearch({ scorer, eosIds, ...defined(beam) });
     };
-    return () => searchWith(online ? followText(createOnlineScorer(model)) : createNgramScorer(model));
+    const topped = () => followText(createOnlineScorer(model, pooled && { longest: SPAN }));
+    return () => searchWith(online ? topped() : createNgramScorer(model));
   }
 
   async function make(name: DrafterName): Promise<Drafter | undefined> {

@@ -18,6 +18,9 @@ export interface NgramDrafterOptions {
   readonly cut?: number;
 }
 
+/** Ids of the longest context that the text at hand is counted for, more than any model's: long copies are surer than short ones. */
+export const SPAN = 8;
+
 /**
  * An n-gram as a drafter of its own, topped up with the text at hand: its most probable next id, or, where one samples, what it
  * would sample itself with the target's noise. What DiffuSpec has to beat with the same n-gram.
@@ -132,6 +135,3 @@ function openSession(model: NgramModel, next: CoupledNext, endIds: readonly numb
     },
   };
 }
-
-/** Ids of the longest context that the text at hand is counted for, more than any model's: long copies are surer than short ones. */
-const SPAN = 8;
