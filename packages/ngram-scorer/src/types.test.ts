@@ -15,6 +15,7 @@ import {
   followText,
   type HashedScorer,
   type KenlmModel,
+  type NamingScorer,
   type NgramModel,
   type NgramScorer,
   type NgramState,
@@ -30,11 +31,11 @@ test("every scorer is the contracts' CausalScorer, and answers at once", () => {
   expectTypeOf<NgramScorer<NgramState>>().toExtend<CausalScorer<NgramState>>();
   expectTypeOf<OnlineScorer>().toExtend<CausalScorer<NgramState>>();
   expectTypeOf<SyncCausalScorer<null>>().toExtend<CausalScorer<null>>();
-  expectTypeOf(createNgramScorer).returns.toEqualTypeOf<NgramScorer<NgramState>>();
+  expectTypeOf(createNgramScorer).returns.toEqualTypeOf<NgramScorer<NgramState> & NamingScorer<NgramState>>();
   expectTypeOf(createKenlmScorer).returns.toEqualTypeOf<NgramScorer<NgramState>>();
   expectTypeOf(createHashedScorer).returns.toEqualTypeOf<HashedScorer>();
   expectTypeOf(createOnlineScorer).returns.toEqualTypeOf<OnlineScorer>();
-  expectTypeOf(followText).returns.toEqualTypeOf<SyncCausalScorer<NgramState>>();
+  expectTypeOf(followText).returns.toEqualTypeOf<NamingScorer<NgramState>>();
   expectTypeOf(createUniformScorer).returns.toEqualTypeOf<SyncCausalScorer<null>>();
   const one = (scorer: HashedScorer) => scorer.score(0, 1);
   expectTypeOf(one).returns.toEqualTypeOf<number>();
