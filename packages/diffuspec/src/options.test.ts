@@ -53,7 +53,10 @@ describe("load options", () => {
     expect(fittedSearch(own, { online: false })).toEqual({ ...own, online: false });
     expect(fittedSearch(own, { beam: 2 })).toEqual({ ...own, beam: 2, pooled: false });
     expect(fittedSearch(own, { pooled: false })).toEqual({ ...own, pooled: false });
-    expect(fittedSearch(own, { pooled: { cut: 0.3 } })).toEqual({ ...own, pooled: { cut: 0.3 } });
+    expect(fittedSearch(own, { pooled: { cut: 0.3 } })).toEqual({ ...own, pooled: { positions: 4, cut: 0.3 } });
+    expect(fittedSearch(own, { pooled: true })).toEqual(own);
+    expect(fittedSearch({}, { pooled: { cut: 0.3 } })).toEqual({ pooled: { cut: 0.3 } });
+    expect(fittedSearch({}, {})).toEqual({ pooled: false });
     expect(fittedSearch(own, "tree")).toBe("tree");
     expect(() => fittedSearch(own, { pooled: true, cut: 0.2 })).toThrow(/search\.cut.*search\.pooled/);
   });

@@ -47,11 +47,11 @@ export type LengthControllerOption = (typeof CONTROLLER_NAMES)[number] | { reado
 const CONTROLLER_NAMES = ["auto", "adl", "adl-paper", "cost-aware", "confidence"] as const;
 
 /**
- * How a lattice becomes a draft: Eq. 8's beam search, the best-first tree, or the pool of drafter and n-gram, which takes
- * candidates of both. For Eq. 8's two lambda weighs the drafter against the n-gram, and `cut` ends a draft where agreement becomes unlikely, `online` (default true) lets the n-gram learn from the text at hand.
- * `tree` asks for the tree with the same lambda, beam and cut, of at most `maxNodes` tokens; a token at depth d weighs
- * decay^(d-1). "tree" alone is the tree with the constants of @diffuspec/cps. `pooled` asks for the pool, which models of ours
- * choose; who names lambda, beam, cut or tree gets Eq. 8's search.
+ * How a lattice becomes a draft: by the pool of drafter and n-gram, which takes candidates of both and which models of ours choose
+ * (`pooled`), by Eq. 8's beam search, or as the best-first tree. Who names lambda, beam, cut or tree gets Eq. 8: lambda weighs the drafter
+ * against the n-gram, `cut` ends a draft where agreement becomes unlikely. `tree` asks for the tree with the same lambda, beam and cut,
+ * of at most `maxNodes` tokens; a token at depth d weighs decay^(d-1). "tree" alone is the tree with the constants of @diffuspec/cps.
+ * `online` (default true) lets the n-gram learn from the text at hand.
  */
 export type SearchOption =
   | {
@@ -276,10 +276,17 @@ function checkPooled(pooled: PooledOption): void {
 export function fittedSearch(own: Exclude<SearchOption, "tree">, given: SearchOption): SearchOption {
   if (given === "tree") return given;
   const named = (["lambda", "beam", "cut", "tree"] as const).find((name) => given[name] !== undefined);
-  if (named === undefined) return { ...own, ...given };
+  if (named === undefined) return { ...own, ...given, pooled: fittedPool(own.pooled, given.pooled) };
   if (given.pooled)
     throw optionError(`search.${named}`, given[named], "left out beside search.pooled, which has { positions, cut }");
   return { ...own, ...given, pooled: false };
+}
+
+type Pooled = boolean | PooledOption;
+
+function fittedPool(own: Pooled = false, given: Pooled = own): Pooled {
+  if (typeof own !== "object" || given === false) return given;
+  return { ...own, ...(given !== true && defined(given)) };
 }
 
 function checkTree(tree: { readonly maxNodes?: number; readonly decay?: number }): void {

@@ -30,7 +30,7 @@ export interface DrafterSeat {
 
 export function createDrafterSeat(drafter: Drafter, timeoutMs: number): DrafterSeat {
   let session: DrafterSession | undefined;
-  /** Fires where a call of this generation is given up. One for all of them, because behind a pass of the target making one shows in the time of a round. */
+  /** Fires where a call of this generation is given up: one for all of them, for making one a round takes time. */
   let giveUp = new AbortController();
   const abandoned = (error: Error) => giveUp.abort(error);
   const quietly = (old: DrafterSession | undefined) => {
