@@ -23,11 +23,11 @@ import {
   checkLengthController,
   DRAFTER_NAMES,
   type EngineOptions,
-  fittedSearch,
   type LoadProgress,
   resolveEngineOptions,
 } from "./options.ts";
 import { openPair, type Pair, withPairDefaults } from "./pair.ts";
+import { fittedSearch } from "./search-option.ts";
 import { openTarget, type Target } from "./target.ts";
 import { openText } from "./text.ts";
 

@@ -29,5 +29,5 @@ export {
   type LoadProgress,
   PRECISION_NAMES,
   type PrecisionName,
-  type SearchOption,
 } from "./options.ts";
+export type { PooledOption, SearchOption } from "./search-option.ts";

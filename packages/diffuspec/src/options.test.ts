@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { fittedSearch, LOAD_DEFAULTS, resolveEngineOptions, resolveLoadOptions } from "./options.ts";
+import { LOAD_DEFAULTS, resolveEngineOptions, resolveLoadOptions } from "./options.ts";
+import { fittedSearch } from "./search-option.ts";
 
 describe("load options", () => {
   test("default to the one constant", () => {
