@@ -10,7 +10,9 @@ from model import MASK, TAPS, Target
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from tensor_file import drafter_tensors, layers_of, write
 
-DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.3, "beam": 2, "cut": 0.1, "pooled": {"positions": 2, "cut": 0.1}}, "ngram": {"cut": 0.1, "least": 0.05}}
+DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.3, "beam": 2, "cut": 0.1, "pooled": {"positions": 2, "cut": 0.1}},
+         "ngram": {"cut": 0.1, "least": 0.05, "recent": {"longest": 16, "discount": [0.3, 0.5, 0.6, 0.7, 0.75, 0.8], "strength": 1.6}},
+         "lengthController": {"confidence": {"delta": 16, "kMin": 8, "kMax": 48}}}
 
 a = argparse.ArgumentParser()
 a.add_argument("model", type=pathlib.Path); a.add_argument("work", type=pathlib.Path); a.add_argument("out", type=pathlib.Path); a.add_argument("--drafter", default="drafter.pt"); a.add_argument("--window", type=int, default=64, help="ids of a prompt that it reads")

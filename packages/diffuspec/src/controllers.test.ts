@@ -3,7 +3,7 @@ import type { LengthController } from "@diffuspec/contracts";
 import type { Generation, SamplerOptions } from "@diffuspec/spec-loop";
 import { describe, expect, test } from "vitest";
 import { createControllers, type SessionController } from "./controllers.ts";
-import type { LengthControllerOption } from "./options.ts";
+import type { LengthControllerOption } from "./length-option.ts";
 
 /** A generation of rounds that accept nothing; the lengths that were asked for. */
 async function lengths(seat: SessionController, sampler: Partial<SamplerOptions>, rounds: number): Promise<number[]> {
@@ -56,6 +56,24 @@ describe("which controller a generation gets", () => {
       expect(seat.controller.name).toBe("adl");
     },
   );
+
+  test("what suits the model is for drafters that end their drafts, where they are greedy or cost nothing", async () => {
+    const controllers = createControllers({ fixed: 5 });
+    for (const [drafter, temperature, name] of [
+      ["hybrid", 0, "fixed"],
+      ["ngram", 0.7, "fixed"],
+      ["dlm", 0, "fixed"],
+      ["dlm", 0.7, "cost-aware"],
+      ["dlm-argmax", 0, "adl"],
+      ["prompt-lookup", 0, "adl"],
+    ] as const) {
+      const seat = controllers.open(drafter, "auto");
+      await lengths(seat, { temperature }, 1);
+      expect([drafter, temperature, seat.controller.name]).toEqual([drafter, temperature, name]);
+    }
+    expect(controllers.open("hybrid", "adl").controller.name).toBe("adl");
+    expect(await lengths(controllers.open("hybrid", { confidence: { kMax: 7 } }), {}, 1)).toEqual([7]);
+  });
 
   test("is decided by the generation, not by the session", async () => {
     const seat = createControllers().open("dlm", "auto");

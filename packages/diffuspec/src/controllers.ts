@@ -8,7 +8,8 @@ import {
 } from "@diffuspec/adl";
 import type { LengthController } from "@diffuspec/contracts";
 import { type Generation, SAMPLER_DEFAULTS, type SamplerOptions } from "@diffuspec/spec-loop";
-import type { DrafterName, LengthControllerOption } from "./options.ts";
+import type { LengthControllerOption } from "./length-option.ts";
+import type { DrafterName } from "./options.ts";
 
 /** The controllers of one engine. */
 export interface Controllers {
@@ -28,12 +29,15 @@ const REMEMBERED = 32;
 /** Drafters of sampled text that end a draft themselves where it stops paying, and cost next to nothing. */
 const FRUGAL: readonly DrafterName[] = ["hybrid", "ngram"];
 
+/** Drafters that end a draft themselves where agreement becomes unlikely: a long draft is one that they are sure of. */
+const ENDING: readonly DrafterName[] = [...FRUGAL, "dlm"];
+
 /**
- * "auto" is ADL where the sampler is greedy, and where it is not the cost-aware controller for drafters whose drafts may not pay at
- * all there (decisions 0014, 0021). What a cost-aware controller learns belongs to the engine: generations of the same drafter that
- * are sampled alike go on from it, in whichever session they run.
+ * "auto" is, for drafters that end their drafts, what suits the model (`own`, decision 0024), for others ADL; and where one samples the
+ * cost-aware controller for drafters whose drafts may not pay at all there (decisions 0014, 0021). What a cost-aware controller
+ * learns belongs to the engine: generations of the same drafter that are sampled alike go on from it, in whichever session they run.
  */
-export function createControllers(): Controllers {
+export function createControllers(own: LengthControllerOption = "auto"): Controllers {
   const learnt = new Map<string, LengthController>();
 
   function costAware(drafter: DrafterName, sampler: Partial<SamplerOptions>): LengthController {
@@ -47,9 +51,9 @@ export function createControllers(): Controllers {
 
   return {
     open(drafter, option) {
-      const own = createController(option);
-      let chosen = own;
-      let seated = own;
+      const usual = createController(option === "auto" && ENDING.includes(drafter) ? own : option);
+      let chosen = usual;
+      let seated = usual;
       return {
         controller: {
           get name() {
@@ -65,7 +69,7 @@ export function createControllers(): Controllers {
         async *during(generation, sampler) {
           const sampled = (sampler.temperature ?? SAMPLER_DEFAULTS.temperature) > 0;
           const doubtful = option === "auto" && sampled && !FRUGAL.includes(drafter);
-          chosen = option === "cost-aware" || doubtful ? costAware(drafter, sampler) : own;
+          chosen = option === "cost-aware" || doubtful ? costAware(drafter, sampler) : usual;
           return yield* generation;
         },
       };
@@ -80,7 +84,8 @@ function kindOf(sampler: Partial<SamplerOptions>): string {
 }
 
 function createController(option: LengthControllerOption): LengthController {
-  if (typeof option === "object") return createFixedLength(option.fixed);
+  if (typeof option === "object")
+    return "fixed" in option ? createFixedLength(option.fixed) : createConfidence(option.confidence);
   if (option === "confidence") return createConfidence();
   return createAdl(option === "adl-paper" ? ADL_PAPER : ADL_TINY_JS);
 }

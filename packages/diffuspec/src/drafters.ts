@@ -22,8 +22,9 @@ import { createNgramScorer, createOnlineScorer, followText, type NgramModel } fr
 import { defined } from "./checks.ts";
 import type { HubDrafterModel } from "./hub-drafter.ts";
 import { openNgram } from "./ngram.ts";
-import { createNgramDrafter, SPAN } from "./ngram-drafter.ts";
-import { DRAFTER_NAMES, type DrafterName, type EngineOptions, NGRAM_DEFAULTS } from "./options.ts";
+import { createNgramDrafter } from "./ngram-drafter.ts";
+import { NGRAM_DEFAULTS } from "./ngram-option.ts";
+import { DRAFTER_NAMES, type DrafterName, type EngineOptions } from "./options.ts";
 import type { Pair } from "./pair.ts";
 import type { Target } from "./target.ts";
 
@@ -103,7 +104,7 @@ export function createDrafters(parts: {
       if (tree) return createTreeSearch({ scorer, eosIds, ...defined(beam), ...defined(tree) });
       return createBeamSearch({ scorer, eosIds, ...defined(beam) });
     };
-    const topped = () => followText(createOnlineScorer(model, pooled && { longest: SPAN }));
+    const topped = () => followText(createOnlineScorer(model, pooled && recentOf(settings)));
     return () => searchWith(online ? topped() : createNgramScorer(model));
   }
 
@@ -120,7 +121,12 @@ export function createDrafters(parts: {
         return createRecycling({ vocabularySize: verifier.vocabularySize });
       case "ngram": {
         const { cut = NGRAM_DEFAULTS.cut } = settings.ngram;
-        return createNgramDrafter({ model: await theNgram(), endIds: pair.manifest.eosIds, cut });
+        return createNgramDrafter({
+          model: await theNgram(),
+          endIds: pair.manifest.eosIds,
+          cut,
+          recent: recentOf(settings),
+        });
       }
       case "hybrid": {
         const { least = NGRAM_DEFAULTS.least } = settings.ngram;
@@ -153,6 +159,8 @@ export function createDrafters(parts: {
     },
   };
 }
+
+const recentOf = ({ ngram }: EngineOptions) => ({ ...NGRAM_DEFAULTS.recent, ...defined(ngram.recent ?? {}) });
 
 /** The target's precision where the drafter has it, else int8, else what it has. */
 function drafterPrecision(precision: string, graphs: DlmManifest["graphs"] | undefined): string {

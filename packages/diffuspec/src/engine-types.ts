@@ -3,7 +3,8 @@ import type { Generation } from "@diffuspec/spec-loop";
 import type { ModelInfo } from "./events.ts";
 import type { GenerateOptions, Prompt } from "./generate-options.ts";
 import type { Inspection, InspectOptions } from "./inspection.ts";
-import type { DrafterName, LengthControllerOption } from "./options.ts";
+import type { LengthControllerOption } from "./length-option.ts";
+import type { DrafterName } from "./options.ts";
 
 /** A drafter and the target's cache. One generation at a time. */
 export interface EngineSession {

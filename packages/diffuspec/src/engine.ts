@@ -19,13 +19,9 @@ import type { ModelInfo } from "./events.ts";
 import { checkPrompt, type GenerateOptions, type Prompt, toLoopOptions } from "./generate-options.ts";
 import { type HubDrafterModel, openHubDrafter } from "./hub-drafter.ts";
 import { inspect } from "./inspect.ts";
-import {
-  checkLengthController,
-  DRAFTER_NAMES,
-  type EngineOptions,
-  type LoadProgress,
-  resolveEngineOptions,
-} from "./options.ts";
+import { checkLengthController } from "./length-option.ts";
+import { fittedNgram } from "./ngram-option.ts";
+import { DRAFTER_NAMES, type EngineOptions, type LoadProgress, resolveEngineOptions } from "./options.ts";
 import { openPair, type Pair, withPairDefaults } from "./pair.ts";
 import { fittedSearch } from "./search-option.ts";
 import { openTarget, type Target } from "./target.ts";
@@ -36,7 +32,8 @@ export type { Engine, EngineSession, SessionChoice } from "./engine-types.ts";
 export type { ModelInfo, PartInfo } from "./events.ts";
 export type { ChatPrompt, GenerateOptions, Prompt, TextPrompt } from "./generate-options.ts";
 export type { Inspection, InspectOptions } from "./inspection.ts";
-export { DRAFTER_NAMES, type DrafterName, type EngineOptions, type LengthControllerOption } from "./options.ts";
+export type { LengthControllerOption } from "./length-option.ts";
+export { DRAFTER_NAMES, type DrafterName, type EngineOptions } from "./options.ts";
 
 /**
  * Opens a pair: hashes its files, loads the target, proves its rows exact. Drafters are loaded when first used.
@@ -60,7 +57,7 @@ export async function createEngine(options: Partial<EngineOptions> = {}): Promis
   step("target", 0);
   const verifier = await openTarget(pair, settings, tokenizer.vocabulary);
   const drafters = createDrafters({ pair, tokenizer, verifier, hubDrafter, settings });
-  const controllers = createControllers();
+  const controllers = createControllers(pair.manifest.draft.lengthController);
   try {
     step("target", 1);
     drafters.require(settings.drafter);
@@ -151,7 +148,7 @@ function fitted(given: EngineOptions, { threads, draft }: Pair["manifest"]): Eng
     ...(given.threads === undefined && threads !== undefined && { threads }),
     lattice: { ...draft.lattice, ...given.lattice },
     search: fittedSearch(draft.search, given.search),
-    ngram: { ...draft.ngram, ...given.ngram },
+    ngram: fittedNgram(draft.ngram, given.ngram),
   };
 }
 

@@ -18,12 +18,13 @@ export { CANVAS_PRESET_NAMES, type CanvasPresetName, type DrafterModelOption } f
 export type { CompletionResult, DoneEvent, GenerateEvent, GenerateStats, ModelInfo, TokensEvent } from "./events.ts";
 export type { CallOptions, ChatPrompt, GenerateOptions, Prompt, TextPrompt } from "./generate-options.ts";
 export { INSPECT_DEFAULTS, type Inspection, type InspectOptions } from "./inspection.ts";
+export type { LengthControllerOption } from "./length-option.ts";
 export { load, type Model } from "./model.ts";
+export type { NgramOption } from "./ngram-option.ts";
 export {
   DRAFTER_NAMES,
   type DrafterName,
   DTYPE_NAMES,
-  type LengthControllerOption,
   LOAD_DEFAULTS,
   type LoadOptions,
   type LoadProgress,

@@ -36,7 +36,7 @@ test.each([0.3, 0.7, 1.5])(
       const session = await createNgramDrafter({ model, endIds: [] }).open();
       await session.begin({ ids, sampler });
       const { tree } = await session.propose(request({ length: 3 }));
-      const scorer = createOnlineScorer(model, { longest: 8 });
+      const scorer = createOnlineScorer(model);
       scorer.learn(ids);
       const text = [...ids];
       for (const token of tree.tokens.subarray(1)) {

@@ -7,7 +7,13 @@ import {
   type DrafterSession,
   type Sampler,
 } from "@diffuspec/contracts";
-import { createOnlineScorer, type NgramModel, type NgramState } from "@diffuspec/ngram-scorer";
+import {
+  createOnlineScorer,
+  type NgramModel,
+  type NgramState,
+  type OnlineOptions,
+  type OnlineScorer,
+} from "@diffuspec/ngram-scorer";
 import { type CoupledNext, chanceOf, createCoupledNext } from "./coupled-ngram.ts";
 
 export interface NgramDrafterOptions {
@@ -16,24 +22,26 @@ export interface NgramDrafterOptions {
   readonly endIds: readonly number[];
   /** Ends the draft before the token with which the chance of the whole draft falls below this, 0 <= cut < 1. */
   readonly cut?: number;
+  /** How the text at hand is counted. */
+  readonly recent?: OnlineOptions;
 }
-
-/** Ids of the longest context that the text at hand is counted for, more than any model's: long copies are surer than short ones. */
-export const SPAN = 8;
 
 /**
  * An n-gram as a drafter of its own, topped up with the text at hand: its most probable next id, or, where one samples, what it
  * would sample itself with the target's noise. What DiffuSpec has to beat with the same n-gram.
  */
-export function createNgramDrafter({ model, endIds, cut = 0 }: NgramDrafterOptions): Drafter {
+export function createNgramDrafter({ model, endIds, cut = 0, recent = {} }: NgramDrafterOptions): Drafter {
   const next = createCoupledNext(model);
   return {
     contractVersion: CONTRACT_VERSION,
     name: "ngram",
     needs: {},
-    open: () => openSession(model, next, endIds, cut),
+    open: () => openSession(createOnlineScorer(model, recent), next, endIds, cut),
   };
 }
+
+/** Ids of the longest context that a scorer may look at. */
+const LONGEST = 16;
 
 interface Choice {
   readonly id: number;
@@ -41,8 +49,7 @@ interface Choice {
   readonly chance: number;
 }
 
-function openSession(model: NgramModel, next: CoupledNext, endIds: readonly number[], cut: number): DrafterSession {
-  const scorer = createOnlineScorer(model, { longest: SPAN });
+function openSession(scorer: OnlineScorer, next: CoupledNext, endIds: readonly number[], cut: number): DrafterSession {
   let scores = new Float64Array(32);
   let sampler: Sampler | undefined;
   let text: number[] | undefined;
@@ -107,7 +114,7 @@ function openSession(model: NgramModel, next: CoupledNext, endIds: readonly numb
       waiting = [];
       const most = Math.min(length, nodes);
       const path = Array.from(head.subarray(0, most));
-      let ids = scorer.begin(Int32Array.from([...known.slice(-SPAN), ...path]));
+      let ids = scorer.begin(Int32Array.from([...known.slice(-LONGEST), ...path]));
       let survival = 1;
       let expectedAccepted = path.length;
       while (path.length < most && !ended(path)) {

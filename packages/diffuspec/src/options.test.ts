@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { fittedNgram } from "./ngram-option.ts";
 import { LOAD_DEFAULTS, resolveEngineOptions, resolveLoadOptions } from "./options.ts";
 import { fittedSearch } from "./search-option.ts";
 
@@ -16,6 +17,10 @@ describe("load options", () => {
     [{ lengthController: "best" }, '"auto", "adl", "adl-paper", "cost-aware", "confidence", { fixed: k }'],
     [{ lengthController: { fixed: 1.5 } }, "lengthController.fixed"],
     [{ lengthController: { fixd: 1 } }, "fixd"],
+    [{ lengthController: {} }, "either fixed or confidence"],
+    [{ lengthController: { fixed: 1, confidence: {} } }, "either fixed or confidence"],
+    [{ lengthController: { confidence: { kMin: 0 } } }, "kMin"],
+    [{ lengthController: { confidence: { kmin: 2 } } }, "kmin"],
     [{ lengthController: null }, "lengthController"],
     [{ precision: "q8" }, '"int8", "fp32"'],
     [{ threads: 0 }, "threads"],
@@ -39,6 +44,13 @@ describe("load options", () => {
     [{ search: { pooled: { positions: 0 } } }, "search.pooled.positions"],
     [{ search: { pooled: { cut: 1 } } }, "search.pooled.cut"],
     [{ search: { pooled: { lambda: 1 } } }, "lambda"],
+    [{ ngram: { cut: 1 } }, "ngram.cut"],
+    [{ ngram: { recent: 4 } }, "ngram.recent"],
+    [{ ngram: { recent: { longest: 17 } } }, "ngram.recent.longest"],
+    [{ ngram: { recent: { discount: 2 } } }, "ngram.recent.discount"],
+    [{ ngram: { recent: { discount: [] } } }, "ngram.recent.discount"],
+    [{ ngram: { recent: { discount: [0.5, "1"] } } }, "ngram.recent.discount"],
+    [{ ngram: { recent: { strength: 0 } } }, "ngram.recent.strength"],
     [{ steps: 0 }, "steps"],
     [{ onProgress: 1 }, "onProgress"],
     [{ maxQueue: -1 }, "maxQueue"],
@@ -60,6 +72,16 @@ describe("load options", () => {
     expect(fittedSearch({}, {})).toEqual({ pooled: false });
     expect(fittedSearch(own, "tree")).toBe("tree");
     expect(() => fittedSearch(own, { pooled: true, cut: 0.2 })).toThrow(/search\.cut.*search\.pooled/);
+  });
+
+  test("the n-gram's constants are the caller's above the model's own, one by one", () => {
+    const own = { cut: 0.2, recent: { longest: 12, discount: [0.2, 0.8] } };
+    expect(fittedNgram(own, { least: 1, recent: { strength: 2 } })).toEqual({
+      ...own,
+      least: 1,
+      recent: { ...own.recent, strength: 2 },
+    });
+    expect(fittedNgram(own, { recent: { discount: 0.7 } }).recent).toEqual({ longest: 12, discount: 0.7 });
   });
 
   test("the engine has no queue", () => {

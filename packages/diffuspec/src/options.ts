@@ -10,7 +10,9 @@ import {
   requireSignal,
 } from "./checks.ts";
 import { checkDrafterModel, type DrafterModelOption } from "./drafter-model.ts";
-import { checkCut, checkSearch, type SearchOption } from "./search-option.ts";
+import { checkLengthController, type LengthControllerOption } from "./length-option.ts";
+import { checkNgram, type NgramOption } from "./ngram-option.ts";
+import { checkSearch, type SearchOption } from "./search-option.ts";
 
 /**
  * What may draft. "dlm": the diffusion drafter, its lattice searched with the n-gram (DiffuSpec); "hybrid": the same, but
@@ -38,27 +40,6 @@ export const DTYPE_NAMES = [
   "q4f16",
   "bnb4",
 ] as const satisfies readonly HubDtype[];
-
-/**
- * Who chooses the draft length: Eq. 9-11 with the paper's numbers, with numbers for small models, the measured cost, the
- * drafter (where it ended its last draft), or you.
- * "auto" decides by generation: "adl" where the temperature is 0 or the n-gram drafts ("hybrid", "ngram"), else "cost-aware".
- */
-export type LengthControllerOption = (typeof CONTROLLER_NAMES)[number] | { readonly fixed: number };
-const CONTROLLER_NAMES = ["auto", "adl", "adl-paper", "cost-aware", "confidence"] as const;
-
-/**
- * The n-gram as a drafter, the model's own or one of nothing but the text at hand: it ends a draft before the chance of all of
- * it falls below `cut`. "hybrid" takes its draft where it expects `least` accepted tokens or more, and always where the
- * temperature is above 0.
- */
-export interface NgramOption {
-  readonly cut?: number;
-  readonly least?: number;
-}
-
-/** What is left out of the caller's and of the model's own `ngram`. */
-export const NGRAM_DEFAULTS = { cut: 0.1, least: 3 } as const satisfies NgramOption;
 
 /** A step of loading: its beginning (done 0) and its end. */
 export interface LoadProgress {
@@ -190,9 +171,7 @@ export function resolveEngineOptions(options: Partial<EngineOptions> = {}): Engi
     for (const t of temperatures) requireNumber("lattice.temperatures", t, 0.01, 100);
   }
   checkSearch(all.search);
-  refuseUnknown("ngram", all.ngram, ["cut", "least"]);
-  checkCut("ngram.cut", all.ngram.cut);
-  if (all.ngram.least !== undefined) requireNumber("ngram.least", all.ngram.least, 0, 1024);
+  checkNgram(all.ngram);
   if (all.onProgress !== undefined && typeof all.onProgress !== "function")
     throw optionError("onProgress", all.onProgress, "a function");
   requireSignal(all.signal);
@@ -203,19 +182,4 @@ function checkRegistry(registry: unknown): void {
   if (registry === undefined || (typeof registry === "string" && registry.trim() !== "")) return;
   if (typeof registry !== "object" || registry === null || Array.isArray(registry))
     throw optionError("registry", registry, "the path of a registry's JSON file, or its content as an object");
-}
-
-/** @throws ERR_OPTION */
-export function checkLengthController(value: LengthControllerOption): void {
-  if (typeof value !== "object" || value === null) {
-    if (!CONTROLLER_NAMES.includes(value))
-      throw optionError(
-        "lengthController",
-        value,
-        'one of "auto", "adl", "adl-paper", "cost-aware", "confidence", { fixed: k }',
-      );
-    return;
-  }
-  refuseUnknown("lengthController", value, ["fixed"]);
-  requireInteger("lengthController.fixed", value.fixed, 0, 1023);
 }

@@ -12,6 +12,8 @@ export interface DraftSettings {
   readonly lattice: EngineOptions["lattice"];
   readonly search: Exclude<EngineOptions["search"], "tree">;
   readonly ngram: EngineOptions["ngram"];
+  /** Of greedy drafts, and those that cost next to nothing, by drafters that end them themselves; "auto": nothing of its own. */
+  readonly lengthController: EngineOptions["lengthController"];
 }
 
 /** A target of our graphs. */
@@ -69,7 +71,7 @@ export async function describeFolder(
     hubDrafter: undefined,
     ngram: undefined,
     threads: undefined,
-    draft: { lattice: {}, search: {}, ngram: {} },
+    draft: { lattice: {}, search: {}, ngram: {}, lengthController: "auto" },
     generation: {},
     ...(await readHubTarget(files)),
   };
@@ -95,7 +97,7 @@ export async function readPair(files: PairFiles, manifest: Manifest, dtype?: Hub
   if (!isObject(generation)) throw refuse("generation is no object");
   checkGenerateOptions(generation);
   if (!isObject(draft)) throw refuse("draft is no object");
-  const { lattice, search, ngram: ngramDraft } = resolveEngineOptions(draft);
+  const { lattice, search, ngram: ngramDraft, lengthController } = resolveEngineOptions(draft);
   return {
     name,
     licence: typeof licence === "string" ? licence : "unknown",
@@ -103,7 +105,7 @@ export async function readPair(files: PairFiles, manifest: Manifest, dtype?: Hub
     hubDrafter: hubDrafter as HubDrafter | undefined,
     ngram,
     threads: threads as number | undefined,
-    draft: { lattice, search: search === "tree" ? {} : search, ngram: ngramDraft },
+    draft: { lattice, search: search === "tree" ? {} : search, ngram: ngramDraft, lengthController },
     generation,
     ...(await (manifest.hubTarget === undefined
       ? ownTarget(files, manifest, refuse)

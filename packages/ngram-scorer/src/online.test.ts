@@ -19,7 +19,7 @@ const options = fc.record({
   shortest: fc.integer({ min: 1, max: 2 }),
   longest: fc.integer({ min: 2, max: 5 }),
   window: fc.integer({ min: 1, max: 64 }),
-  discount: fc.constantFrom(0, 0.3, 0.7, 1),
+  discount: fc.constantFrom<number | number[]>(0, 0.3, 0.7, 1, [0.2, 0.9], [1, 0.4, 0]),
   strength: fc.constantFrom(0.1, 1, 8),
 });
 
@@ -37,7 +37,9 @@ function definition(
     if (after.length === 0) break;
     const own = after.filter((next) => next === id).length;
     const kinds = new Set(after).size;
-    p = (Math.max(own - o.discount, 0) + (o.strength + o.discount * kinds) * p) / (after.length + o.strength);
+    const { discount: d, strength } = o;
+    const discount = typeof d === "number" ? d : d[Math.min(m, d.length) - 1]!;
+    p = (Math.max(own - discount, 0) + (strength + discount * kinds) * p) / (after.length + strength);
   }
   return p;
 }
@@ -185,6 +187,9 @@ describe("createOnlineScorer", () => {
     [{ window: 0 }],
     [{ window: Number.NaN }],
     [{ discount: 1.1 }],
+    [{ discount: [0.5, -1] }],
+    [{ discount: [] }],
+    [{ discount: "none" as never }],
     [{ strength: 0 }],
     [{ strength: Number.POSITIVE_INFINITY }],
   ])("%j is refused", (bad) => {

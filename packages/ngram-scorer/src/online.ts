@@ -9,8 +9,11 @@ export interface OnlineOptions {
   readonly longest?: number;
   /** The last ids learnt that count, at least; twice as many at most. 1..2^18. */
   readonly window?: number;
-  /** Taken from every count and given to the model below, 0..1. */
-  readonly discount?: number;
+  /**
+   * Taken from every count and given to the model below, 0..1: one for all contexts, or one each by their length in ids, from 1 on, the
+   * last for all that are longer.
+   */
+  readonly discount?: number | readonly number[];
   /** Occurrences of a context that the model below counts as; > 0. */
   readonly strength?: number;
 }
@@ -45,7 +48,7 @@ export interface OnlineScorer extends NamingScorer<NgramState> {
  * @throws ERR_OPTION for bad options
  */
 export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {}): OnlineScorer {
-  const { shortest, longest, window, discount, strength } = checked(options);
+  const { shortest, longest, window, discounts, strength } = checked(options);
   const base = createNgramScorer(model);
   const span = Math.max(longest, model.order - 1);
   const recent = createRecentCounts(longest + 1, window);
@@ -83,6 +86,7 @@ export function createOnlineScorer(model: NgramModel, options: OnlineOptions = {
     for (let m = shortest; m <= found; m++) {
       const context = contexts[m]!;
       if (node !== -1) node = recent.child(context, token); // what never followed a context followed no longer one
+      const discount = discounts[m]!;
       const own = node === -1 ? 0 : recent.count(node) - discount;
       p = (own + (strength + discount * recent.kinds(context)) * p) / (recent.followers(context) + strength);
     }
@@ -173,8 +177,15 @@ function checked(options: OnlineOptions) {
     throw optionError(`contexts are ${shortest} to ${longest} ids`, "lengths are integers in 1..16 in order");
   if (!Number.isInteger(window) || window < 1 || window > 2 ** 18)
     throw optionError(`window is ${window}`, "it is an integer in 1..2^18");
-  if (!(discount >= 0 && discount <= 1)) throw optionError(`discount is ${discount}`, "it is a number in 0..1");
+  const given = typeof discount === "number" ? [discount] : Array.isArray(discount) ? discount : [];
+  if (given.length === 0 || !given.every((one) => one >= 0 && one <= 1))
+    throw optionError(`discount is ${JSON.stringify(discount)}`, "it is a number in 0..1, or a list of such");
   if (!(strength > 0 && strength < Number.POSITIVE_INFINITY))
     throw optionError(`strength is ${strength}`, "it is a number above 0");
-  return { shortest, longest, window, discount, strength };
+  /** By length; there is no context of length 0. */
+  const discounts = Float64Array.from(
+    { length: longest + 1 },
+    (_, m) => given[Math.max(0, Math.min(m, given.length) - 1)]!,
+  );
+  return { shortest, longest, window, discounts, strength };
 }

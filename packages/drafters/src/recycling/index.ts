@@ -12,4 +12,4 @@ export {
   type RecyclingDrafter,
   type RecyclingOptions,
 } from "./recycling.ts";
-export { parseTemplate, RECYCLING_TREE_20, RECYCLING_TREE_80, type Template } from "./template.ts";
+export { parseTemplate, RECYCLING_TREE_4, RECYCLING_TREE_20, RECYCLING_TREE_80, type Template } from "./template.ts";

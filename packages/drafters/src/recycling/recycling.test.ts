@@ -2,7 +2,7 @@ import { trunkLength, validateTree } from "@diffuspec/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { greedy, outcome, paths, request } from "../../test/fakes.ts";
-import { createRecycling, parseTemplate, RECYCLING_TREE_20, RECYCLING_TREE_80 } from "./index.ts";
+import { createRecycling, parseTemplate, RECYCLING_TREE_4, RECYCLING_TREE_20, RECYCLING_TREE_80 } from "./index.ts";
 
 const root = (token: number) => ({ tokens: Int32Array.of(token), parents: Int32Array.of(-1) });
 
@@ -133,6 +133,7 @@ describe("templates", () => {
   it("have the published shape", () => {
     expect(perDepth(RECYCLING_TREE_80)).toEqual([8, 21, 25, 15, 8, 3]);
     expect(perDepth(RECYCLING_TREE_20)).toEqual([5, 7, 4, 3, 1]);
+    expect(perDepth(RECYCLING_TREE_4)).toEqual([2, 1, 1]);
   });
 
   it("put parents before children and the trunk's first entry first", () => {

@@ -10,7 +10,7 @@ import {
   trunkFirst,
 } from "@diffuspec/contracts";
 import { checkInteger, checkKeys, notRunning } from "../checks.ts";
-import { parseTemplate, RECYCLING_TREE_20, type Template } from "./template.ts";
+import { parseTemplate, RECYCLING_TREE_4, type Template } from "./template.ts";
 
 export interface RecyclingOptions {
   /** Ids of the target; the matrix takes vocabularySize * topK * 4 bytes. */
@@ -21,7 +21,7 @@ export interface RecyclingOptions {
   readonly template?: string;
 }
 
-export const RECYCLING_DEFAULTS = { topK: 8, template: RECYCLING_TREE_20 } as const;
+export const RECYCLING_DEFAULTS = { topK: 8, template: RECYCLING_TREE_4 } as const;
 
 /** A drafter whose memory outlives its sessions and is shared by all of them. */
 export interface RecyclingDrafter extends Drafter {

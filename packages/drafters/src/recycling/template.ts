@@ -18,8 +18,11 @@ export const RECYCLING_TREE_80 =
   "·:8 0:8 1:4 2:3 3:2 4:1 5:1 6:1 7:1 00:8 01:3 02:2 03:1 04:1 05:1 06:1 07:1 10:2 11:1 20:1 30:1 40:1 50:1 " +
   "000:5 001:2 002:1 003:1 004:1 010:1 020:1 100:1 200:1 300:1 0000:3 0001:1 0002:1 0010:1 0100:1 1000:1 00000:2 00010:1";
 
-/** 20 nodes, depths 5/7/4/3/1, for machines with few cores, where every row is paid for. */
+/** 20 nodes, depths 5/7/4/3/1: a middle way. */
 export const RECYCLING_TREE_20 = "·:5 0:3 1:2 2:1 3:1 00:2 01:1 10:1 000:2 001:1 0000:1";
+
+/** 4 nodes, depths 2/1/1, for machines with few cores, where every row is paid for. */
+export const RECYCLING_TREE_4 = "·:2 0:1 00:1";
 
 /**
  * Reads `path:count` pairs: the node reached by these ranks (one digit each, `·` the root) has that many children.
