@@ -21,7 +21,7 @@ const CONTROLLERS: readonly LengthControllerOption[] = [
   "adl",
   "adl-paper",
   "cost-aware",
-  "confidence",
+  { confidence: { delta: 16, kMin: 8, kMax: 48 } },
   { fixed: 4 },
   { fixed: 16 },
 ];
@@ -65,5 +65,8 @@ export function allModes(seed: number): Mode[] {
   ];
 }
 
-export const controllerName = (controller: LengthControllerOption): string =>
-  typeof controller === "string" ? controller : `fixed ${controller.fixed}`;
+export function controllerName(controller: LengthControllerOption): string {
+  if (typeof controller === "string") return controller;
+  if ("fixed" in controller) return `fixed ${controller.fixed}`;
+  return `confidence ${Object.values(controller.confidence).join(" ")}`;
+}
