@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from tensor_file import drafter_tensors, embedding_tensors, layers_of, write
 
 CONTEXT, TOP, MASK, END, MASKS = 512, 16, 1, 0, 32
-DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.4, "beam": 1, "cut": 0.01, "pooled": {"positions": 4, "cut": 0.1}}, "ngram": {"cut": 0.2, "least": 0.15}}
+DRAFT = {"lattice": {"tau": 0.9, "maxCandidates": 6}, "search": {"lambda": 0.4, "beam": 1, "cut": 0.01, "pooled": {"positions": 4, "cut": 0.1}}, "ngram": {"cut": 0.15, "least": 0.05}}
 
 
 def arrays(file): return {k: v.float().numpy() for k, v in torch.load(file, map_location="cpu")["model"].items()}

@@ -1,4 +1,4 @@
-import { ADL_TINY_JS, createAdl, type RoundLog, withRoundLog } from "@diffuspec/adl";
+import { ADL_TINY_JS, type ConfidenceOptions, createAdl, createConfidence, type RoundLog, withRoundLog } from "@diffuspec/adl";
 import type { CausalScorer, Drafter, LengthController, PathSearch } from "@diffuspec/contracts";
 import {
   BEAM_DEFAULTS,
@@ -62,7 +62,12 @@ export async function openLab(pair: Pair): Promise<Lab> {
   const files = await openModel(info.directory);
   const { drafter, draft, target, ngram } = files.manifest as unknown as {
     drafter?: DlmManifest;
-    draft?: { lattice?: EngineOptions["lattice"]; search?: Beam & { online?: boolean; pooled?: Pool } };
+    draft?: {
+      lattice?: EngineOptions["lattice"];
+      search?: Beam & { online?: boolean; pooled?: Pool };
+      ngram?: EngineOptions["ngram"];
+      lengthController?: { confidence: ConfidenceOptions };
+    };
     target: { eosIds: readonly number[] };
     ngram?: string;
   };
@@ -86,7 +91,7 @@ export async function openLab(pair: Pair): Promise<Lab> {
     };
     return () =>
       model
-        ? over(followText(createOnlineScorer(model, pool && { longest: 8 })))
+        ? over(followText(createOnlineScorer(model, pool && { longest: 8, ...draft?.ngram?.recent })))
         : over(createUniformScorer(verifier.vocabularySize));
   }
 
@@ -116,7 +121,8 @@ export async function openLab(pair: Pair): Promise<Lab> {
   return {
     drafter,
     async open(setting) {
-      const controller = setting.controller?.() ?? createAdl(ADL_TINY_JS);
+      const confidence = draft?.lengthController?.confidence;
+      const controller = setting.controller?.() ?? (confidence ? createConfidence(confidence) : createAdl(ADL_TINY_JS));
       let log: RoundLog[] = [];
       const session = await openSession({
         verifier,
