@@ -1,4 +1,11 @@
-import { ADL_TINY_JS, type ConfidenceOptions, createAdl, createConfidence, type RoundLog, withRoundLog } from "@diffuspec/adl";
+import {
+  ADL_TINY_JS,
+  type ConfidenceOptions,
+  createAdl,
+  createConfidence,
+  type RoundLog,
+  withRoundLog,
+} from "@diffuspec/adl";
 import type { CausalScorer, Drafter, LengthController, PathSearch } from "@diffuspec/contracts";
 import {
   BEAM_DEFAULTS,
