@@ -72,6 +72,9 @@ describe("which controller a generation gets", () => {
       expect([drafter, temperature, seat.controller.name]).toEqual([drafter, temperature, name]);
     }
     expect(controllers.open("hybrid", "adl").controller.name).toBe("adl");
+    const aware = createControllers("cost-aware").open("hybrid", "auto");
+    await lengths(aware, {}, 1);
+    expect(aware.controller.name).toBe("cost-aware");
     expect(await lengths(controllers.open("hybrid", { confidence: { kMax: 7 } }), {}, 1)).toEqual([7]);
   });
 

@@ -51,7 +51,8 @@ export function createControllers(own: LengthControllerOption = "auto"): Control
 
   return {
     open(drafter, option) {
-      const usual = createController(option === "auto" && ENDING.includes(drafter) ? own : option);
+      const wanted = option === "auto" && ENDING.includes(drafter) ? own : option;
+      const usual = createController(wanted);
       let chosen = usual;
       let seated = usual;
       return {
@@ -69,7 +70,7 @@ export function createControllers(own: LengthControllerOption = "auto"): Control
         async *during(generation, sampler) {
           const sampled = (sampler.temperature ?? SAMPLER_DEFAULTS.temperature) > 0;
           const doubtful = option === "auto" && sampled && !FRUGAL.includes(drafter);
-          chosen = option === "cost-aware" || doubtful ? costAware(drafter, sampler) : usual;
+          chosen = wanted === "cost-aware" || doubtful ? costAware(drafter, sampler) : usual;
           return yield* generation;
         },
       };

@@ -1,4 +1,4 @@
-import { type ConfidenceOptions, createConfidence } from "@diffuspec/adl";
+import { CONFIDENCE_DEFAULTS, type ConfidenceOptions, createConfidence } from "@diffuspec/adl";
 import { optionError, refuseUnknown, requireInteger } from "./checks.ts";
 
 /**
@@ -25,5 +25,8 @@ export function checkLengthController(value: LengthControllerOption): void {
   if (Object.keys(value).length !== 1)
     throw optionError("lengthController", value, "an object with either fixed or confidence");
   if ("fixed" in value) requireInteger("lengthController.fixed", value.fixed, 0, 1023);
-  else createConfidence(value.confidence);
+  else {
+    refuseUnknown("lengthController.confidence", value.confidence, Object.keys(CONFIDENCE_DEFAULTS));
+    createConfidence(value.confidence); // which checks them
+  }
 }

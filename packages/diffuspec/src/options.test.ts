@@ -20,6 +20,8 @@ describe("load options", () => {
     [{ lengthController: {} }, "either fixed or confidence"],
     [{ lengthController: { fixed: 1, confidence: {} } }, "either fixed or confidence"],
     [{ lengthController: { confidence: { kMin: 0 } } }, "kMin"],
+    [{ lengthController: { confidence: null } }, "confidence"],
+    [{ lengthController: { confidence: 8 } }, "confidence"],
     [{ lengthController: { confidence: { kmin: 2 } } }, "kmin"],
     [{ lengthController: null }, "lengthController"],
     [{ precision: "q8" }, '"int8", "fp32"'],
