@@ -160,7 +160,7 @@ export function createDrafters(parts: {
   };
 }
 
-const recentOf = ({ ngram }: EngineOptions) => ({ ...NGRAM_DEFAULTS.recent, ...defined(ngram.recent ?? {}) });
+const recentOf = ({ ngram }: EngineOptions) => ({ ...NGRAM_DEFAULTS.recent, ...ngram.recent });
 
 /** The target's precision where the drafter has it, else int8, else what it has. */
 function drafterPrecision(precision: string, graphs: DlmManifest["graphs"] | undefined): string {

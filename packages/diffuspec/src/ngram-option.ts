@@ -1,4 +1,4 @@
-import { optionError, refuseUnknown, requireInteger, requireNumber } from "./checks.ts";
+import { defined, optionError, refuseUnknown, requireInteger, requireNumber } from "./checks.ts";
 import { checkCut } from "./search-option.ts";
 
 /**
@@ -45,5 +45,5 @@ function checkRecent(recent: NonNullable<NgramOption["recent"]>): void {
 
 /** The caller's over the model's own. */
 export function fittedNgram(own: NgramOption, given: NgramOption): NgramOption {
-  return { ...own, ...given, recent: { ...own.recent, ...given.recent } };
+  return { ...own, ...defined(given), recent: { ...own.recent, ...defined(given.recent ?? {}) } };
 }

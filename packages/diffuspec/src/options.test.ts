@@ -84,6 +84,7 @@ describe("load options", () => {
       recent: { ...own.recent, strength: 2 },
     });
     expect(fittedNgram(own, { recent: { discount: 0.7 } }).recent).toEqual({ longest: 12, discount: 0.7 });
+    expect(fittedNgram(own, { cut: undefined, recent: { longest: undefined } } as never)).toEqual(own);
   });
 
   test("the engine has no queue", () => {
